@@ -1,0 +1,36 @@
+package main
+
+import (
+	_ "github.com/bitnami/sealed-secrets/pkg/apis/sealedsecrets/v1alpha1"
+	_ "github.com/bitnami/sealed-secrets/pkg/crypto"
+	_ "github.com/compose-spec/compose-go/v2/loader"
+	_ "github.com/gin-gonic/gin"
+	_ "github.com/go-git/go-git/v5"
+	_ "github.com/go-git/go-billy/v5"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/google/go-github/v60/github"
+	_ "github.com/prometheus/client_golang/prometheus/promhttp"
+	_ "github.com/riverqueue/river"
+	_ "github.com/riverqueue/river/riverdriver/riversqlite"
+	_ "github.com/riverqueue/river/rivermigrate"
+	_ "github.com/rogpeppe/go-internal/testscript"
+	_ "github.com/spf13/cobra"
+	_ "golang.org/x/sync/errgroup"
+	_ "golang.org/x/sync/singleflight"
+	_ "golang.org/x/sys/unix"
+	_ "golang.org/x/tools/txtar"
+	_ "helm.sh/helm/v3/pkg/action"
+	_ "helm.sh/helm/v3/pkg/chart/loader"
+	_ "k8s.io/api/apps/v1"
+	_ "k8s.io/api/batch/v1"
+	_ "k8s.io/api/networking/v1"
+	_ "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	_ "k8s.io/pod-security-admission/policy"
+	_ "modernc.org/sqlite"
+	_ "sigs.k8s.io/kustomize/api/krusty"
+	_ "sigs.k8s.io/kustomize/kyaml/filesys"
+	_ "sigs.k8s.io/yaml"
+	_ "github.com/hashicorp/golang-lru/v2"
+)
+
+func main() {}
