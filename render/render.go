@@ -6,12 +6,20 @@
 package render
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
+	"catalyst.dev/catalyst/render/base"
 	"catalyst.dev/catalyst/render/manifest"
+	"catalyst.dev/catalyst/render/policy"
 )
 
 // Input is all that a render depends on. The documents are defaulted and valid.
@@ -37,4 +45,132 @@ type Output struct {
 	URL string
 	// Report of what was approximated or ignored, sorted.
 	Report manifest.Report
+}
+
+// Render renders the environment. Bad input gives *manifest.Problem, several of them joined.
+func Render(ctx context.Context, in Input) (*Output, error) {
+	j, err := newJob(in)
+	if err != nil {
+		return nil, err
+	}
+	out := &Output{}
+	if err := j.template(ctx, out); err != nil {
+		return nil, err
+	}
+	if err := j.complete(out); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// complete turns a template's objects into an environment's: cleaned, joined by what every environment gets, with
+// metadata, waves and order.
+func (j *job) complete(out *Output) error {
+	for _, obj := range out.Objects {
+		policy.Sanitize(obj, &out.Report)
+	}
+	common, err := base.Objects(base.Input{
+		Platform: j.in.Platform, Project: j.in.Project, Namespace: j.namespace,
+	})
+	if err != nil {
+		return err
+	}
+	out.Objects = append(common, out.Objects...)
+	manifest.Metadata{Namespace: j.namespace, Labels: j.labels()}.Apply(out.Objects)
+	if _, err := manifest.FileNames(out.Objects); err != nil {
+		return err
+	}
+	manifest.SetWaves(out.Objects)
+	manifest.Sort(out.Objects)
+	if out.URL == "" {
+		out.URL = ingressURL(out.Objects, j.in.Platform.Spec.Ingress.TLS)
+	}
+	slices.Sort(out.Unstable)
+	out.Report.Sort()
+	limits := j.in.Platform.Spec.Render
+	return checkSize(out.Objects, limits)
+}
+
+// checkSize holds the limits on objects where no child process does. The encoded size is the committed one, nearly.
+func checkSize(objs []*unstructured.Unstructured, limits v1alpha1.RenderLimits) error {
+	if most := int(limits.Objects); most > 0 && len(objs) > most {
+		return &manifest.Problem{
+			Message: fmt.Sprintf("the template renders %d objects, more than %d", len(objs), most),
+			Remedy:  "split the project, or raise spec.render.objects in catalyst.yaml",
+		}
+	}
+	if limits.ObjectSize == nil {
+		return nil
+	}
+	var errs []error
+	for _, obj := range objs {
+		data, err := obj.MarshalJSON()
+		if err != nil {
+			return fmt.Errorf("encoding %s/%s: %w", obj.GetKind(), obj.GetName(), err)
+		}
+		if most := limits.ObjectSize.Value(); int64(len(data)) > most {
+			errs = append(errs, &manifest.Problem{
+				Subject: obj.GetKind() + "/" + obj.GetName(),
+				Message: fmt.Sprintf("the object has %d bytes, more than %d", len(data), most),
+				Remedy:  "make it smaller: the API server takes no more than about 1 MiB",
+			})
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// labels are those that every object of the environment carries.
+func (j *job) labels() map[string]string {
+	labels := map[string]string{
+		v1alpha1.LabelTeam:             j.key.Team,
+		v1alpha1.LabelProject:          j.key.Project,
+		v1alpha1.LabelEnvironment:      j.key.Environment,
+		"app.kubernetes.io/name":       j.key.Project,
+		"app.kubernetes.io/instance":   j.namespace,
+		"app.kubernetes.io/part-of":    j.key.Project,
+		"app.kubernetes.io/managed-by": "catalyst",
+	}
+	if branch := j.variables["CATALYST_BRANCH"]; branch != "" {
+		labels[v1alpha1.LabelBranch] = manifest.LabelValue(branch)
+	}
+	return labels
+}
+
+// ingressURL is the address of the first Ingress host, for templates that say nothing of their entrance.
+func ingressURL(objs []*unstructured.Unstructured, tls bool) string {
+	for _, obj := range objs {
+		if obj.GetKind() != "Ingress" {
+			continue
+		}
+		rules, _, err := unstructured.NestedSlice(obj.Object, "spec", "rules")
+		if err != nil {
+			continue // the policy gate refuses the object and says why
+		}
+		for _, r := range rules {
+			rule, ok := r.(map[string]any)
+			if host, isText := rule["host"].(string); ok && isText && host != "" {
+				return baseURL(host, tls)
+			}
+		}
+	}
+	return ""
+}
+
+// baseURL of a host.
+func baseURL(host string, tls bool) string {
+	if tls {
+		return "https://" + host
+	}
+	return "http://" + host
+}
+
+// sortedKeys of a map, for everything that must not depend on its order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// joinNames lists names for an error.
+func joinNames(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }

@@ -1,0 +1,192 @@
+package gitops
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"catalyst.dev/catalyst/api/v1alpha1"
+	"catalyst.dev/catalyst/render"
+	"catalyst.dev/catalyst/render/manifest"
+	"catalyst.dev/catalyst/render/policy"
+	"catalyst.dev/catalyst/secrets"
+)
+
+// FolderInput is what an environment's folder is made of.
+type FolderInput struct {
+	Platform    *v1alpha1.Platform
+	Project     *v1alpha1.Project
+	Environment *v1alpha1.Environment
+	// Rendered is what render.Render made of them.
+	Rendered *render.Output
+	// Sealer seals rendered Secrets; nil when there is no certificate: then a render with Secrets is refused.
+	Sealer *secrets.Sealer
+	// Committed holds the manifests that stand in Git now, by file name, whose ciphertext is kept where it can be.
+	Committed map[string][]byte
+	// Metadata for hydrator.metadata.
+	Metadata []byte
+}
+
+// Folder makes the files of an environment's folder, by path inside it: sealed, checked by the policy on the very
+// bytes, complete. It never holds a plain Secret.
+func Folder(in FolderInput) (map[string][]byte, error) {
+	objs, err := seal(in)
+	if err != nil {
+		return nil, err
+	}
+	manifests, err := encode(objs)
+	if err != nil {
+		return nil, err
+	}
+	if err := gate(in, manifests); err != nil {
+		return nil, err
+	}
+	document, err := v1alpha1.MarshalYAML(in.Environment)
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", environmentFile, err)
+	}
+	files := map[string][]byte{environmentFile: document, metadataFile: in.Metadata}
+	for name, data := range manifests {
+		files[path.Join(manifestsDir, name)] = data
+	}
+	if text := in.Rendered.Report.Markdown(); text != "" {
+		files[translationFile] = []byte(text)
+	}
+	return files, nil
+}
+
+// seal replaces every plain Secret by a SealedSecret of its name.
+func seal(in FolderInput) ([]*unstructured.Unstructured, error) {
+	unstable := unstableKeys(in.Rendered.Unstable)
+	objs := make([]*unstructured.Unstructured, len(in.Rendered.Objects))
+	for i, obj := range in.Rendered.Objects {
+		if obj.GetKind() != "Secret" || obj.GroupVersionKind().Group != "" {
+			objs[i] = obj
+			continue
+		}
+		if in.Sealer == nil {
+			return nil, &manifest.Problem{Subject: "Secret/" + obj.GetName(),
+				Message: "the environments repository has no sealing certificate, and a plain Secret is never committed",
+				Remedy:  "save the certificate of the sealed-secrets controller as " + certificateFile + " (kubeseal --fetch-cert)"}
+		}
+		committed, err := committedSeal(in.Committed, obj.GetName())
+		if err != nil {
+			return nil, err
+		}
+		objs[i], err = in.Sealer.Seal(obj, committed, unstable[obj.GetName()])
+		if err != nil {
+			return nil, err
+		}
+	}
+	return objs, nil
+}
+
+// committedSeal finds the SealedSecret of that name among the committed manifests; nil when there is none. One that was
+// broken by hand counts as none.
+func committedSeal(committed map[string][]byte, name string) (*unstructured.Unstructured, error) {
+	probe := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret"}}
+	probe.SetName(name)
+	data, ok := committed[manifest.FileName(probe)]
+	if !ok {
+		return nil, nil
+	}
+	objs, err := manifest.Decode(manifest.FileName(probe), data)
+	if err != nil || len(objs) != 1 || objs[0].GetName() != name {
+		return nil, nil
+	}
+	return objs[0], nil
+}
+
+func unstableKeys(list []string) map[string]map[string]bool {
+	keys := map[string]map[string]bool{}
+	for _, entry := range list {
+		name, key, _ := strings.Cut(entry, "/")
+		if keys[name] == nil {
+			keys[name] = map[string]bool{}
+		}
+		keys[name][key] = true
+	}
+	return keys
+}
+
+// encode writes each object to its file, the Namespace with the digest of all others.
+func encode(objs []*unstructured.Unstructured) (map[string][]byte, error) {
+	names, err := manifest.FileNames(objs)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	var namespace int
+	for i, obj := range objs {
+		if obj.GetKind() == "Namespace" {
+			namespace = i
+			continue
+		}
+		if files[names[i]], err = manifest.Encode(obj); err != nil {
+			return nil, err
+		}
+	}
+	marked := objs[namespace].DeepCopy()
+	annotations := marked.GetAnnotations()
+	if annotations == nil {
+		annotations = map[string]string{}
+	}
+	annotations[v1alpha1.AnnotationRenderDigest] = digest(files)
+	marked.SetAnnotations(annotations)
+	files[names[namespace]], err = manifest.Encode(marked)
+	return files, err
+}
+
+// digest of files, by name and content.
+func digest(files map[string][]byte) string {
+	h := sha256.New()
+	for _, name := range sortedNames(files) {
+		sum := sha256.Sum256(files[name])
+		fmt.Fprintf(h, "%s %x\n", name, sum)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// gate runs the policy over the bytes that will be committed.
+func gate(in FolderInput, manifests map[string][]byte) error {
+	key := in.Environment.Key()
+	var objs []*unstructured.Unstructured
+	for _, name := range sortedNames(manifests) {
+		decoded, err := manifest.Decode(name, manifests[name])
+		if err != nil {
+			return err
+		}
+		objs = append(objs, decoded...)
+	}
+	namespace := key.Namespace()
+	return policy.Check(policy.Scope{
+		Platform:  in.Platform,
+		Project:   key.Team + "/" + key.Project,
+		Namespace: namespace,
+		Host:      namespace + "." + in.Platform.Spec.Domain,
+	}, objs)
+}
+
+// encodeMetadata writes hydrator.metadata.
+func encodeMetadata(m metadata) ([]byte, error) {
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", metadataFile, err)
+	}
+	return append(data, '\n'), nil
+}
+
+func sortedNames(files map[string][]byte) []string {
+	names := make([]string, 0, len(files))
+	for name := range files {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
