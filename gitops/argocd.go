@@ -1,6 +1,8 @@
 package gitops
 
 import (
+	"strings"
+
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
@@ -50,8 +52,15 @@ func application(key v1alpha1.EnvironmentKey, p *v1alpha1.Platform, repositoryUR
 	}}
 }
 
-// appProject confines a team: its namespaces, this repository, and no cluster-scoped kind but the Namespace.
-func appProject(team string, p *v1alpha1.Platform, repositoryURL string) *unstructured.Unstructured {
+// appProject confines a team: its namespaces, this repository, and no cluster-scoped kind but the Namespace. teams are
+// all teams: acme must not reach into acme-labs only because its pattern matches, so that one is excluded by name.
+func appProject(team string, teams []string, p *v1alpha1.Platform, repositoryURL string) *unstructured.Unstructured {
+	destinations := []any{map[string]any{"server": p.Spec.Cluster.Server, "namespace": team + "-*"}}
+	for _, other := range teams {
+		if strings.HasPrefix(other, team+"-") {
+			destinations = append(destinations, map[string]any{"server": p.Spec.Cluster.Server, "namespace": "!" + other + "-*"})
+		}
+	}
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "argoproj.io/v1alpha1",
 		"kind":       "AppProject",
@@ -64,12 +73,9 @@ func appProject(team string, p *v1alpha1.Platform, repositoryURL string) *unstru
 			},
 		},
 		"spec": map[string]any{
-			"description": "Environments of team " + team + ", written by Catalyst.",
-			"sourceRepos": []any{repositoryURL},
-			"destinations": []any{map[string]any{
-				"server":    p.Spec.Cluster.Server,
-				"namespace": team + "-*",
-			}},
+			"description":              "Environments of team " + team + ", written by Catalyst.",
+			"sourceRepos":              []any{repositoryURL},
+			"destinations":             destinations,
 			"clusterResourceWhitelist": []any{map[string]any{"group": "", "kind": "Namespace"}},
 		},
 	}}

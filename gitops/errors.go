@@ -10,6 +10,8 @@ var (
 	// ErrConflict means that the change contradicts another environment.
 	ErrConflict = errors.New("conflict")
 
+	// errGone means that the environment was deleted while its job waited.
+	errGone = errors.New("the environment is gone")
 	// errStale means that the documents changed while an environment was rendered.
 	errStale = errors.New("rendered from documents that changed meanwhile")
 )

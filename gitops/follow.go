@@ -1,0 +1,133 @@
+package gitops
+
+import (
+	"context"
+	"path"
+	"strings"
+	"time"
+
+	"catalyst.dev/catalyst/api/v1alpha1"
+)
+
+// Follow watches the environments repository for what people push to it, and asks for the environments that this
+// touches to be rendered again. It blocks until ctx ends.
+func (l *Loop) Follow(ctx context.Context) error {
+	ticker := time.NewTicker(l.config.PollInterval)
+	defer ticker.Stop()
+	seen := (*View)(nil)
+	for {
+		view, err := l.fresh(ctx)
+		if err == nil {
+			err = l.noticed(ctx, seen, view)
+		}
+		if err == nil {
+			seen = view
+		} else if ctx.Err() == nil {
+			l.config.Logger.Error("following the environments repository", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// noticed asks for the environments whose input differs from what they were rendered from. seen is the view before;
+// nil looks at all of them.
+func (l *Loop) noticed(ctx context.Context, seen, now *View) error {
+	if l.config.Enqueue == nil || seen != nil && seen.Revision() == now.Revision() {
+		return nil
+	}
+	keys, err := touched(ctx, seen, now)
+	if err != nil {
+		return err
+	}
+	var outdated []v1alpha1.EnvironmentKey
+	for _, key := range keys {
+		is, err := l.outdated(ctx, now, key)
+		if err != nil {
+			return err
+		}
+		if is {
+			outdated = append(outdated, key)
+		}
+	}
+	if len(outdated) == 0 {
+		return nil
+	}
+	return l.config.Enqueue(ctx, outdated)
+}
+
+// touched are the environments that a change between two revisions may concern: all of them when the platform changed,
+// a project's when the project did, else those whose own folder did.
+func touched(ctx context.Context, seen, now *View) ([]v1alpha1.EnvironmentKey, error) {
+	all, err := now.Keys(ctx, "", "")
+	if err != nil || seen == nil {
+		return all, err
+	}
+	same := func(p string) bool {
+		before, was := seen.snapshot.Tree(p)
+		after, is := now.snapshot.Tree(p)
+		return was == is && before == after
+	}
+	if !same(platformFile) || !same(certificateFile) {
+		return all, nil
+	}
+	var keys []v1alpha1.EnvironmentKey
+	for _, key := range all {
+		if !same(EnvironmentDir(key)) || !same(projectFile(key.Team, key.Project)) {
+			keys = append(keys, key)
+		}
+	}
+	return keys, nil
+}
+
+// outdated reports whether an environment was rendered from other input than it has now. What cannot be read is left
+// to its own job, which says so.
+func (l *Loop) outdated(ctx context.Context, view *View, key v1alpha1.EnvironmentKey) (bool, error) {
+	env, err := view.Environment(ctx, key)
+	if err != nil {
+		return true, nil
+	}
+	docs, err := view.documents(ctx, env)
+	if err != nil {
+		return true, nil
+	}
+	want, err := inputDigest(docs, l.config.Version)
+	if err != nil {
+		return false, err
+	}
+	last, err := view.metadata(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	return last.Catalyst.InputDigest != want, nil
+}
+
+// BrokenFiles lists the hand-written files that cannot be used, of all kinds.
+func (v *View) BrokenFiles(ctx context.Context) ([]BrokenFile, error) {
+	var broken []BrokenFile
+	if _, err := v.Platform(ctx); err != nil {
+		broken = append(broken, BrokenFile{Path: platformFile, Error: err.Error()})
+	}
+	_, teams, err := v.Teams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, projects, err := v.Projects(ctx)
+	if err != nil {
+		return nil, err
+	}
+	broken = append(append(broken, teams...), projects...)
+	keys, err := v.Keys(ctx, "", "")
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		if _, err := v.Environment(ctx, key); err != nil {
+			broken = append(broken, BrokenFile{Path: path.Join(EnvironmentDir(key), environmentFile), Error: strings.TrimSpace(err.Error())})
+		}
+	}
+	return broken, nil
+}
