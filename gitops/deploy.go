@@ -10,7 +10,6 @@ import (
 	"catalyst.dev/catalyst/gitops/repository"
 	"catalyst.dev/catalyst/render"
 	"catalyst.dev/catalyst/render/manifest"
-	"catalyst.dev/catalyst/secrets"
 )
 
 // maxStale is how often an environment is rendered again because its documents changed while it was rendered.
@@ -35,11 +34,11 @@ type deployment struct {
 
 // rendered is one render with what it was made from.
 type rendered struct {
-	docs     documents
+	docs     Documents
 	digest   string
 	output   *render.Output
 	source   sourceCommit
-	metadata []byte
+	metadata Metadata
 }
 
 // run brings the environment into Git and records the outcome.
@@ -74,10 +73,10 @@ func (d deployment) once(ctx context.Context, o *Outcome) error {
 	if err != nil {
 		return err
 	}
-	if sources := docs.environment.Spec.Sources; o.SourceSHA == "" && len(sources) > 0 {
+	if sources := docs.Environment.Spec.Sources; o.SourceSHA == "" && len(sources) > 0 {
 		o.SourceSHA = sources[0].CommitSHA
 	}
-	digest, err := inputDigest(docs, d.loop.config.Version)
+	digest, err := InputDigest(docs, d.loop.config.Version)
 	if err != nil {
 		return err
 	}
@@ -106,47 +105,47 @@ func (d deployment) once(ctx context.Context, o *Outcome) error {
 }
 
 // documents that the environment is rendered from, checked against each other.
-func (d deployment) documents(ctx context.Context, view *View) (documents, error) {
+func (d deployment) documents(ctx context.Context, view *View) (Documents, error) {
 	existing, err := view.Environment(ctx, d.key)
 	if err != nil && !errors.Is(err, ErrNotFound) {
-		return documents{}, err
+		return Documents{}, err
 	}
 	environment := d.desire(existing)
 	if environment == nil {
-		return documents{}, errGone
+		return Documents{}, errGone
 	}
 	return view.documents(ctx, environment)
 }
 
 // documents of the repository that an environment is rendered from.
-func (v *View) documents(ctx context.Context, environment *v1alpha1.Environment) (documents, error) {
+func (v *View) documents(ctx context.Context, environment *v1alpha1.Environment) (Documents, error) {
 	key := environment.Key()
 	platform, err := v.Platform(ctx)
 	if err != nil {
-		return documents{}, err
+		return Documents{}, err
 	}
 	project, err := v.Project(ctx, key.Team, key.Project)
 	if err != nil {
-		return documents{}, err
+		return Documents{}, err
 	}
 	certificate, err := v.Certificate(ctx)
 	if err != nil {
-		return documents{}, err
+		return Documents{}, err
 	}
 	if err := errors.Join(environment.Validate(), environment.ValidateAgainst(project)); err != nil {
-		return documents{}, fmt.Errorf("%w: environment %s: %w", ErrInvalid, key, err)
+		return Documents{}, fmt.Errorf("%w: environment %s: %w", ErrInvalid, key, err)
 	}
-	return documents{platform: platform, project: project, environment: environment, certificate: certificate}, nil
+	return Documents{Platform: platform, Project: project, Environment: environment, Certificate: certificate}, nil
 }
 
 // render fetches the sources and renders.
-func (d deployment) render(ctx context.Context, docs documents, digest string) (rendered, error) {
+func (d deployment) render(ctx context.Context, docs Documents, digest string) (rendered, error) {
 	trees, err := d.loop.sourceTrees(ctx, docs)
 	if err != nil {
 		return rendered{}, err
 	}
 	out, err := d.loop.config.Render(ctx, render.Input{
-		Platform: docs.platform, Project: docs.project, Environment: docs.environment, Sources: trees,
+		Platform: docs.Platform, Project: docs.Project, Environment: docs.Environment, Sources: trees,
 	})
 	if err != nil {
 		var problem *manifest.Problem
@@ -159,28 +158,27 @@ func (d deployment) render(ctx context.Context, docs documents, digest string) (
 	if r.source, err = d.sourceCommit(ctx, docs); err != nil {
 		return rendered{}, err
 	}
-	m := metadata{
+	r.metadata = Metadata{
 		RepoURL: r.source.repositoryURL, DrySHA: r.source.commit.SHA, Subject: r.source.commit.Subject,
-		Catalyst: catalystMetadata{Version: d.loop.config.Version, InputDigest: digest, URL: out.URL},
+		Catalyst: RenderMetadata{Version: d.loop.config.Version, InputDigest: digest, URL: out.URL},
 	}
 	if r.source.commit.SHA != "" {
-		m.Author = fmt.Sprintf("%s <%s>", r.source.commit.AuthorName, r.source.commit.AuthorEmail)
-		m.Date = r.source.commit.When.UTC().Format("2006-01-02T15:04:05Z07:00")
+		r.metadata.Author = fmt.Sprintf("%s <%s>", r.source.commit.AuthorName, r.source.commit.AuthorEmail)
+		r.metadata.Date = r.source.commit.When.UTC().Format("2006-01-02T15:04:05Z07:00")
 	}
-	r.metadata, err = encodeMetadata(m)
-	return r, err
+	return r, nil
 }
 
 // sourceCommit is the commit that the change is about: the pull request's, else the template's source's.
-func (d deployment) sourceCommit(ctx context.Context, docs documents) (sourceCommit, error) {
-	tmpl := docs.project.Spec.Templates[docs.environment.Spec.Type]
-	src, _ := docs.project.Source(tmpl.SourceRef)
-	for _, s := range docs.environment.Spec.Sources {
+func (d deployment) sourceCommit(ctx context.Context, docs Documents) (sourceCommit, error) {
+	tmpl := docs.Project.Spec.Templates[docs.Environment.Spec.Type]
+	src, _ := docs.Project.Source(tmpl.SourceRef)
+	for _, s := range docs.Environment.Spec.Sources {
 		if s.PRNumber > 0 {
-			src, _ = docs.project.Source(s.Name)
+			src, _ = docs.Project.Source(s.Name)
 		}
 	}
-	at := docs.environment.Source(src.Name)
+	at := docs.Environment.Source(src.Name)
 	if at.CommitSHA == "" {
 		return sourceCommit{}, nil
 	}
@@ -193,21 +191,12 @@ func (d deployment) sourceCommit(ctx context.Context, docs documents) (sourceCom
 
 // folder makes the environment's files against what the given revision holds.
 func (d deployment) folder(ctx context.Context, view *View, r rendered) (map[string][]byte, error) {
-	committed, err := view.Manifests(ctx, r.docs.environment.Key())
+	committed, err := view.Manifests(ctx, r.docs.Environment.Key())
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return nil, err
 	}
-	var sealer *secrets.Sealer
-	if r.docs.certificate != nil {
-		certificate, err := secrets.ParseCertificate(r.docs.certificate)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", ErrInvalid, certificateFile, err)
-		}
-		sealer = &secrets.Sealer{Certificate: certificate, MACKey: d.loop.config.MACKey}
-	}
 	files, err := Folder(FolderInput{
-		Platform: r.docs.platform, Project: r.docs.project, Environment: r.docs.environment,
-		Rendered: r.output, Sealer: sealer, Committed: committed, Metadata: r.metadata,
+		Documents: r.docs, Rendered: r.output, MACKey: d.loop.config.MACKey, Committed: committed, Metadata: r.metadata,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -236,12 +225,12 @@ func (d deployment) commit(ctx context.Context, r rendered, o *Outcome) error {
 
 // edit is the change on one tip: the environment's folder, its Application, and its team's AppProject if that changed.
 func (d deployment) edit(ctx context.Context, tip *View, r rendered) (repository.Edit, error) {
-	key := r.docs.environment.Key()
+	key := r.docs.Environment.Key()
 	docs, err := d.documents(ctx, tip)
 	if err != nil {
 		return repository.Edit{}, err
 	}
-	digest, err := inputDigest(docs, d.loop.config.Version)
+	digest, err := InputDigest(docs, d.loop.config.Version)
 	if err != nil {
 		return repository.Edit{}, err
 	}
@@ -263,7 +252,7 @@ func (d deployment) edit(ctx context.Context, tip *View, r rendered) (repository
 	if err != nil {
 		return repository.Edit{}, err
 	}
-	put, err := d.loop.argocdFiles(ctx, tip, key, docs.platform)
+	put, err := d.loop.argocdFiles(ctx, tip, key, docs.Platform)
 	if err != nil {
 		return repository.Edit{}, err
 	}
@@ -272,19 +261,19 @@ func (d deployment) edit(ctx context.Context, tip *View, r rendered) (repository
 		action = ActionDeploy
 	}
 	return repository.Edit{
-		Message: commitMessage(r.docs.environment, action, d.cause, r.source),
+		Message: commitMessage(r.docs.Environment, action, d.cause, r.source),
 		Replace: map[string]map[string][]byte{EnvironmentDir(key): files},
 		Put:     put,
 	}, nil
 }
 
 // room refuses a new preview beyond the project's maximum.
-func (d deployment) room(ctx context.Context, tip *View, docs documents, existed bool) error {
-	most := int(docs.project.Spec.Previews.Max)
+func (d deployment) room(ctx context.Context, tip *View, docs Documents, existed bool) error {
+	most := int(docs.Project.Spec.Previews.Max)
 	if !d.preview || existed || most == 0 {
 		return nil
 	}
-	key := docs.environment.Key()
+	key := docs.Environment.Key()
 	keys, err := tip.Keys(ctx, key.Team, key.Project)
 	if err != nil {
 		return err

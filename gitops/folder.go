@@ -20,17 +20,15 @@ import (
 
 // FolderInput is what an environment's folder is made of.
 type FolderInput struct {
-	Platform    *v1alpha1.Platform
-	Project     *v1alpha1.Project
-	Environment *v1alpha1.Environment
+	Documents
 	// Rendered is what render.Render made of them.
 	Rendered *render.Output
-	// Sealer seals rendered Secrets; nil when there is no certificate: then a render with Secrets is refused.
-	Sealer *secrets.Sealer
+	// MACKey tells unchanged secret values from changed ones.
+	MACKey []byte
 	// Committed holds the manifests that stand in Git now, by file name, whose ciphertext is kept where it can be.
 	Committed map[string][]byte
-	// Metadata for hydrator.metadata.
-	Metadata []byte
+	// Metadata is written to hydrator.metadata.
+	Metadata Metadata
 }
 
 // Folder makes the files of an environment's folder, by path inside it: sealed, checked by the policy on the very
@@ -51,7 +49,11 @@ func Folder(in FolderInput) (map[string][]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", environmentFile, err)
 	}
-	files := map[string][]byte{environmentFile: document, metadataFile: in.Metadata}
+	provenance, err := json.MarshalIndent(in.Metadata, "", "  ")
+	if err != nil {
+		return nil, fmt.Errorf("encoding %s: %w", metadataFile, err)
+	}
+	files := map[string][]byte{environmentFile: document, metadataFile: append(provenance, '\n')}
 	for name, data := range manifests {
 		files[path.Join(manifestsDir, name)] = data
 	}
@@ -63,6 +65,10 @@ func Folder(in FolderInput) (map[string][]byte, error) {
 
 // seal replaces every plain Secret by a SealedSecret of its name.
 func seal(in FolderInput) ([]*unstructured.Unstructured, error) {
+	sealer, err := newSealer(in)
+	if err != nil {
+		return nil, err
+	}
 	unstable := unstableKeys(in.Rendered.Unstable)
 	objs := make([]*unstructured.Unstructured, len(in.Rendered.Objects))
 	for i, obj := range in.Rendered.Objects {
@@ -70,7 +76,7 @@ func seal(in FolderInput) ([]*unstructured.Unstructured, error) {
 			objs[i] = obj
 			continue
 		}
-		if in.Sealer == nil {
+		if sealer == nil {
 			return nil, &manifest.Problem{Subject: "Secret/" + obj.GetName(),
 				Message: "the environments repository has no sealing certificate, and a plain Secret is never committed",
 				Remedy:  "save the certificate of the sealed-secrets controller as " + certificateFile + " (kubeseal --fetch-cert)"}
@@ -79,12 +85,24 @@ func seal(in FolderInput) ([]*unstructured.Unstructured, error) {
 		if err != nil {
 			return nil, err
 		}
-		objs[i], err = in.Sealer.Seal(obj, committed, unstable[obj.GetName()])
+		objs[i], err = sealer.Seal(obj, committed, unstable[obj.GetName()])
 		if err != nil {
 			return nil, err
 		}
 	}
 	return objs, nil
+}
+
+// newSealer is nil when there is no certificate: then a render with Secrets is refused.
+func newSealer(in FolderInput) (*secrets.Sealer, error) {
+	if in.Certificate == nil {
+		return nil, nil
+	}
+	certificate, err := secrets.ParseCertificate(in.Certificate)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", certificateFile, err)
+	}
+	return &secrets.Sealer{Certificate: certificate, MACKey: in.MACKey}, nil
 }
 
 // committedSeal finds the SealedSecret of that name among the committed manifests; nil when there is none. One that was
@@ -171,15 +189,6 @@ func gate(in FolderInput, manifests map[string][]byte) error {
 		Namespace: namespace,
 		Host:      namespace + "." + in.Platform.Spec.Domain,
 	}, objs)
-}
-
-// encodeMetadata writes hydrator.metadata.
-func encodeMetadata(m metadata) ([]byte, error) {
-	data, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("encoding %s: %w", metadataFile, err)
-	}
-	return append(data, '\n'), nil
 }
 
 func sortedNames(files map[string][]byte) []string {

@@ -94,7 +94,7 @@ func (l *Loop) outdated(ctx context.Context, view *View, key v1alpha1.Environmen
 	if err != nil {
 		return true, nil
 	}
-	want, err := inputDigest(docs, l.config.Version)
+	want, err := InputDigest(docs, l.config.Version)
 	if err != nil {
 		return false, err
 	}

@@ -152,16 +152,16 @@ func (l *Loop) fail(ctx context.Context, o Outcome, cause error) error {
 }
 
 // sourceTrees fetches every source of a project at the environment's commits.
-func (l *Loop) sourceTrees(ctx context.Context, docs documents) (map[string]fs.FS, error) {
+func (l *Loop) sourceTrees(ctx context.Context, docs Documents) (map[string]fs.FS, error) {
 	trees := map[string]fs.FS{}
-	for _, src := range docs.project.Spec.Sources {
-		at := docs.environment.Source(src.Name)
+	for _, src := range docs.Project.Spec.Sources {
+		at := docs.Environment.Source(src.Name)
 		if at.CommitSHA == "" {
 			continue // no template needs a source that no environment names
 		}
 		tree, err := l.config.Sources.Tree(ctx, src.RepositoryURL, at.CommitSHA)
 		if err != nil {
-			return nil, fmt.Errorf("fetching source %s of %s: %w", src.Name, docs.environment.Key(), err)
+			return nil, fmt.Errorf("fetching source %s of %s: %w", src.Name, docs.Environment.Key(), err)
 		}
 		trees[src.Name] = tree
 	}

@@ -13,20 +13,20 @@ import (
 	"catalyst.dev/catalyst/api/v1alpha1"
 )
 
-// metadata is hydrator.metadata: the fields that Argo CD's source hydrator writes, plus ours. It holds nothing that
+// Metadata is hydrator.metadata: the fields that Argo CD's source hydrator writes, plus ours. It holds nothing that
 // changes from one render of the same input to the next.
-type metadata struct {
+type Metadata struct {
 	RepoURL string `json:"repoURL,omitempty"`
 	DrySHA  string `json:"drySha,omitempty"`
 	Author  string `json:"author,omitempty"`
 	Date    string `json:"date,omitempty"`
 	Subject string `json:"subject,omitempty"`
 
-	Catalyst catalystMetadata `json:"catalyst"`
+	Catalyst RenderMetadata `json:"catalyst"`
 }
 
-// catalystMetadata says how a render was made.
-type catalystMetadata struct {
+// RenderMetadata says how a render was made.
+type RenderMetadata struct {
 	// Version of Catalyst that rendered.
 	Version string `json:"version"`
 	// InputDigest is the SHA-256 over everything that the render depended on; equal digests need no new render.
@@ -35,9 +35,9 @@ type catalystMetadata struct {
 	URL string `json:"url,omitempty"`
 }
 
-// inputDigest covers all that a render depends on: the documents, the commits (inside the environment), the
-// certificate and the program.
-func inputDigest(docs documents, version string) (string, error) {
+// InputDigest covers all that a render depends on: the documents, the commits (inside the environment), the
+// certificate and the program's version.
+func InputDigest(docs Documents, version string) (string, error) {
 	data, err := json.Marshal(struct {
 		Platform    v1alpha1.PlatformSpec
 		Project     v1alpha1.ProjectSpec
@@ -45,7 +45,7 @@ func inputDigest(docs documents, version string) (string, error) {
 		Key         v1alpha1.EnvironmentKey
 		Certificate []byte
 		Version     string
-	}{docs.platform.Spec, docs.project.Spec, docs.environment.Spec, docs.environment.Key(), docs.certificate, version})
+	}{docs.Platform.Spec, docs.Project.Spec, docs.Environment.Spec, docs.Environment.Key(), docs.Certificate, version})
 	if err != nil {
 		return "", fmt.Errorf("digesting the input: %w", err)
 	}
@@ -54,25 +54,26 @@ func inputDigest(docs documents, version string) (string, error) {
 }
 
 // metadata of the environment's last render; zero when there is none or it was broken by hand: then it is rendered anew.
-func (v *View) metadata(ctx context.Context, key v1alpha1.EnvironmentKey) (metadata, error) {
+func (v *View) metadata(ctx context.Context, key v1alpha1.EnvironmentKey) (Metadata, error) {
 	data, err := v.snapshot.ReadFile(ctx, path.Join(EnvironmentDir(key), metadataFile))
 	if errors.Is(err, fs.ErrNotExist) {
-		return metadata{}, nil
+		return Metadata{}, nil
 	}
 	if err != nil {
-		return metadata{}, fmt.Errorf("reading the metadata of %s: %w", key, err)
+		return Metadata{}, fmt.Errorf("reading the metadata of %s: %w", key, err)
 	}
-	var m metadata
+	var m Metadata
 	if json.Unmarshal(data, &m) != nil {
-		return metadata{}, nil
+		return Metadata{}, nil
 	}
 	return m, nil
 }
 
-// documents are what an environment is rendered from, sources aside.
-type documents struct {
-	platform    *v1alpha1.Platform
-	project     *v1alpha1.Project
-	environment *v1alpha1.Environment
-	certificate []byte
+// Documents are what an environment is rendered from, sources aside.
+type Documents struct {
+	Platform    *v1alpha1.Platform
+	Project     *v1alpha1.Project
+	Environment *v1alpha1.Environment
+	// Certificate that secrets are sealed with, as PEM; nil when there is none.
+	Certificate []byte
 }

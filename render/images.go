@@ -125,6 +125,14 @@ func (j *job) composeImages() (map[string]string, error) {
 			images[j.tmpl.Builds[0].Name] = ref
 		}
 	}
+	if j.in.Platform.Spec.Registry == "" {
+		return images, nil
+	}
+	for _, b := range j.tmpl.Builds {
+		if images[b.Name] == "" {
+			images[b.Name] = j.buildImage(b.Name)
+		}
+	}
 	return images, nil
 }
 

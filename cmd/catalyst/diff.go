@@ -1,0 +1,72 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/rogpeppe/go-internal/diff"
+	"github.com/spf13/cobra"
+
+	"catalyst.dev/catalyst/gitops"
+	"catalyst.dev/catalyst/gitops/repository"
+)
+
+func newDiff(p *program) *cobra.Command {
+	var flags renderFlags
+	var url, branch string
+	cmd := &cobra.Command{
+		Use:   "diff -f project.yaml -f environment.yaml --source NAME=DIR --environments-repo URL",
+		Short: "Show what a render would change in the environments repository",
+		Long: `Render as "catalyst render" does and compare with what is committed. Sealed values are shown as such: whether one changed can
+only be told by who holds the server's key.`,
+		Example: "  catalyst diff -f project.yaml -f environment.yaml --source web=. --environments-repo git@github.com:acme/environments",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.diff(cmd.Context(), flags, repository.Options{URL: url, Branch: branch})
+		},
+	}
+	flags.register(cmd)
+	cmd.Flags().StringVar(&url, "environments-repo", p.getenv("CATALYST_ENVIRONMENTS_REPO"), "URL of the environments repository")
+	cmd.Flags().StringVar(&branch, "branch", "main", "branch of the environments repository")
+	return cmd
+}
+
+func (p *program) diff(ctx context.Context, flags renderFlags, o repository.Options) error {
+	files, _, err := p.render(ctx, flags)
+	if err != nil {
+		return err
+	}
+	docs, err := readDocuments(flags.files)
+	if err != nil {
+		return err
+	}
+	repo, err := repository.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	committed, err := repo.Snapshot().Files(ctx, gitops.EnvironmentDir(docs.Environment.Key()))
+	if err != nil && !isNotExist(err) {
+		return err
+	}
+	names := maps.Clone(files)
+	maps.Copy(names, committed)
+	var out bytes.Buffer
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		out.Write(diff.Diff("committed/"+name, masked(committed[name]), "rendered/"+name, masked(files[name])))
+	}
+	if out.Len() == 0 {
+		_, err = fmt.Fprintln(p.Err, "catalyst: nothing changes")
+		return err
+	}
+	_, err = p.Out.Write(out.Bytes())
+	return err
+}
+
+// sealedValue is a line of ciphertext or of what belongs to it, which differs at each sealing.
+var sealedValue = regexp.MustCompile(`(?m)^(\s+[-._a-zA-Z0-9]+: )Ag[A-Za-z0-9+/=]{200,}$|^(\s+catalyst\.dev/(?:seal-[a-z]+|render-digest): ).*$`)
+
+func masked(data []byte) []byte { return sealedValue.ReplaceAll(data, []byte("${1}${2}(sealed)")) }
