@@ -1,0 +1,111 @@
+package test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// binary is the real program, built once for all tests of the package.
+var binary string
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "catalyst-test-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	binary = filepath.Join(dir, "catalyst")
+	build := exec.Command("go", "build", "-o", binary, "../cmd/catalyst")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "building the binary: %v\n%s", err, out)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := os.RemoveAll(dir); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+	}
+	os.Exit(code)
+}
+
+// result of one run of the program.
+type result struct {
+	code           int
+	stdout, stderr string
+}
+
+// command is one run of the program: arguments, working folder, and an environment of just these variables.
+type command struct {
+	dir  string
+	env  []string
+	args []string
+}
+
+func (c command) run(ctx context.Context, t testing.TB) result {
+	t.Helper()
+	cmd := exec.CommandContext(ctx, binary, c.args...)
+	cmd.Dir, cmd.Env = c.dir, append([]string{"PATH=" + os.Getenv("PATH")}, c.env...)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	if _, exited := err.(*exec.ExitError); err != nil && !exited {
+		t.Fatalf("running catalyst %s: %v", strings.Join(c.args, " "), err)
+	}
+	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
+}
+
+// shared finds the folder of real inputs beside the repository. A stranger's clone has none: the test is skipped then,
+// but fails in continuous integration.
+func shared(t testing.TB, path string) string {
+	t.Helper()
+	root := os.Getenv("CATALYST_SHARED")
+	if root == "" {
+		root = filepath.Join("..", "..", "shared")
+	}
+	abs, err := filepath.Abs(filepath.Join(root, path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(abs); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("the corpus is missing: %v", err)
+		}
+		t.Skipf("the corpus is missing: %v", err)
+	}
+	return abs
+}
+
+// ciphertext differs at each sealing, and so does what is derived from it.
+var ciphertext = regexp.MustCompile(`(?m)^(\s+[-._a-zA-Z0-9]+: )Ag[A-Za-z0-9+/=]{200,}$|^(\s+catalyst\.dev/(?:seal-[-a-z]+|render-digest): ).*$`)
+
+// masked hides ciphertext, so that the rest can be compared.
+func masked(s string) string { return ciphertext.ReplaceAllString(s, "${1}${2}(sealed)") }
+
+// readTree reads all files below dir, by path, ciphertext masked.
+func readTree(t testing.TB, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(p string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(dir, p)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(p)
+		files[filepath.ToSlash(rel)] = masked(string(data))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
