@@ -1,13 +1,246 @@
 package manifest
 
-import "k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	yamlv2 "go.yaml.in/yaml/v2"
+	yamlv3 "go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	kjson "sigs.k8s.io/json"
+	"sigs.k8s.io/yaml"
+)
+
+// maxListDepth is how deep Lists may stand in Lists.
+const maxListDepth = 4
 
 // Decode reads a YAML or JSON stream strictly into objects, in their order, Lists flattened. file names it in errors.
+// Numbers are int64 or float64 and words mean what Kubernetes' own tools read in them (YAML 1.1: "yes" is true).
 func Decode(file string, data []byte) ([]*unstructured.Unstructured, error) {
-	panic("owned by the manifest helper")
+	if err := CheckYAML(file, data); err != nil {
+		return nil, err
+	}
+	var objs []*unstructured.Unstructured
+	for i, doc := range documents(data) {
+		content, err := decodeDocument(doc)
+		if err != nil {
+			return nil, &Problem{File: file, Field: documentField(i), Message: oneLine(err.Error()), Remedy: "correct the YAML"}
+		}
+		if len(content) == 0 {
+			continue
+		}
+		flat, err := flatten(file, documentField(i), content, 0)
+		if err != nil {
+			return nil, err
+		}
+		objs = append(objs, flat...)
+	}
+	return objs, nil
 }
 
-// CheckYAML measures a YAML or JSON stream before a library parses it: size, nodes with aliases expanded, depth.
-func CheckYAML(file string, data []byte) error {
-	panic("owned by the manifest helper")
+func documentField(i int) string { return fmt.Sprintf("document %d", i+1) }
+
+// documents splits a stream at its "---" and "..." lines. Those end a document even inside a block scalar, so
+// lines are enough; decodeDocument holds that each part is one document.
+func documents(data []byte) [][]byte {
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	if json.Valid(data) {
+		return [][]byte{data}
+	}
+	var docs [][]byte
+	var doc []byte
+	for line := range bytes.Lines(data) {
+		mark, rest, _ := strings.Cut(strings.TrimRight(string(line), "\r\n \t"), " ")
+		if mark == "---" || mark == "..." || strings.HasPrefix(mark, "---\t") {
+			docs = append(docs, doc)
+			doc = nil
+			if mark == "..." && rest == "" {
+				continue
+			}
+		}
+		doc = append(doc, line...)
+	}
+	return append(docs, doc)
 }
+
+// decodeDocument reads one document into a map; nil when it is empty.
+func decodeDocument(doc []byte) (map[string]any, error) {
+	if len(bytes.TrimSpace(doc)) == 0 {
+		return nil, nil
+	}
+	text := doc
+	if !json.Valid(doc) {
+		var err error
+		if text, err = yamlToJSON(doc); err != nil || text == nil {
+			return nil, err
+		}
+	}
+	if bytes.Equal(bytes.TrimSpace(text), []byte("null")) {
+		return nil, nil
+	}
+	var content map[string]any
+	strict, err := kjson.UnmarshalStrict(text, &content)
+	if err := errors.Join(append(strict, err)...); err != nil {
+		return nil, err
+	}
+	return content, nil
+}
+
+// yamlToJSON converts one document, and refuses what the conversion would hide: keys that stand twice or are no text.
+func yamlToJSON(doc []byte) ([]byte, error) {
+	var node, more yamlv3.Node
+	decoder := yamlv3.NewDecoder(bytes.NewReader(doc))
+	err := decoder.Decode(&node)
+	if errors.Is(err, io.EOF) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
+		return nil, errors.New("several documents without a --- line between them")
+	}
+	if err := checkDuplicates(&node); err != nil {
+		return nil, err
+	}
+	var value any
+	if err := yamlv2.Unmarshal(doc, &value); err != nil {
+		return nil, err
+	}
+	if err := checkKeys(value); err != nil {
+		return nil, err
+	}
+	return yaml.YAMLToJSON(doc)
+}
+
+// checkDuplicates finds keys that stand twice in one mapping. yaml's own strict mode also refuses a key that overrides a
+// merged one, which is what merging is for. It does not follow aliases: what they name is walked where it stands.
+func checkDuplicates(node *yamlv3.Node) error {
+	if node.Kind == yamlv3.MappingNode {
+		seen := map[string]bool{}
+		for i := 0; i < len(node.Content); i += 2 {
+			key := node.Content[i]
+			if key.Kind == yamlv3.AliasNode {
+				key = key.Alias
+			}
+			if key.Kind != yamlv3.ScalarNode {
+				return fmt.Errorf("line %d: a key is not text", key.Line)
+			}
+			if seen[key.Value] {
+				return fmt.Errorf("line %d: key %q stands twice", key.Line, key.Value)
+			}
+			seen[key.Value] = true
+		}
+	}
+	for _, child := range node.Content {
+		if err := checkDuplicates(child); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkKeys refuses keys that YAML 1.1 reads as a number, a boolean or null: they would turn into other text.
+func checkKeys(value any) error {
+	switch value := value.(type) {
+	case map[any]any:
+		for key, child := range value {
+			if _, ok := key.(string); !ok {
+				return fmt.Errorf("key %v is not text: put it in quotes", key)
+			}
+			if err := checkKeys(child); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, child := range value {
+			if err := checkKeys(child); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flatten checks an object's identity and replaces a List by its items.
+func flatten(file, field string, content map[string]any, depth int) ([]*unstructured.Unstructured, error) {
+	obj := &unstructured.Unstructured{Object: content}
+	kind, isText := content["kind"].(string)
+	items, isList := content["items"].([]any)
+	if !isText || !isList || !strings.HasSuffix(kind, "List") {
+		if p := checkIdentity(content); p != nil {
+			p.File, p.Field = file, field+": "+p.Field
+			return nil, p
+		}
+		return []*unstructured.Unstructured{obj}, nil
+	}
+	if depth >= maxListDepth {
+		return nil, &Problem{File: file, Field: field, Message: "Lists stand too deep in Lists", Remedy: "write the objects as documents of their own"}
+	}
+	var objs []*unstructured.Unstructured
+	for i, item := range items {
+		where := fmt.Sprintf("%s: items[%d]", field, i)
+		child, ok := item.(map[string]any)
+		if !ok {
+			return nil, &Problem{File: file, Field: where, Message: "not an object", Remedy: "list objects only"}
+		}
+		flat, err := flatten(file, where, child, depth+1)
+		if err != nil {
+			return nil, err
+		}
+		objs = append(objs, flat...)
+	}
+	return objs, nil
+}
+
+// checkIdentity holds that apiVersion, kind and metadata.name are there.
+func checkIdentity(content map[string]any) *Problem {
+	for _, field := range []string{"apiVersion", "kind"} {
+		if s, ok := content[field].(string); !ok || s == "" {
+			return &Problem{Field: field, Message: field + " is missing or not text", Remedy: "give every object its apiVersion and kind"}
+		}
+	}
+	metadata, ok := content["metadata"].(map[string]any)
+	if !ok {
+		return &Problem{Field: "metadata", Message: "metadata is missing or not a mapping", Remedy: "give every object metadata.name"}
+	}
+	if name, ok := metadata["name"].(string); ok && name != "" {
+		return checkMetadata(metadata)
+	}
+	if _, ok := metadata["generateName"]; ok {
+		return &Problem{Field: "metadata.generateName", Message: "a generated name cannot stand in Git", Remedy: "set metadata.name"}
+	}
+	return &Problem{Field: "metadata.name", Message: "the name is missing or not text", Remedy: "set metadata.name"}
+}
+
+// checkMetadata holds that labels and annotations are text: the accessors of unstructured objects read a map that
+// holds anything else as empty, and checks that use them would pass.
+func checkMetadata(metadata map[string]any) *Problem {
+	for _, field := range []string{"labels", "annotations"} {
+		values, ok := metadata[field].(map[string]any)
+		if !ok && metadata[field] != nil {
+			return &Problem{Field: "metadata." + field, Message: "not a mapping", Remedy: "write it as key: value"}
+		}
+		for _, key := range sortedKeys(values) {
+			switch values[key].(type) {
+			case string:
+			case nil:
+				values[key] = ""
+			default:
+				return &Problem{Field: "metadata." + field + "[" + key + "]", Message: "the value is not text", Remedy: "put it in quotes"}
+			}
+		}
+	}
+	if ns, ok := metadata["namespace"]; ok && ns != nil {
+		if _, isText := ns.(string); !isText {
+			return &Problem{Field: "metadata.namespace", Message: "not text", Remedy: "leave the namespace out"}
+		}
+	}
+	return nil
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
