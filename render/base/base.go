@@ -1,0 +1,138 @@
+// Package base provides the objects that every environment gets whatever its template: Namespace, quota, limits and
+// network policies.
+package base
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"catalyst.dev/catalyst/api/v1alpha1"
+	"catalyst.dev/catalyst/render/manifest"
+)
+
+// Input is all that the common objects depend on.
+type Input struct {
+	// Platform and Project, defaulted and valid.
+	Platform *v1alpha1.Platform
+	Project  *v1alpha1.Project
+	// Namespace of the environment.
+	Namespace string
+}
+
+// Objects are the Namespace, a ResourceQuota where the platform or the project sets one, the LimitRange, and the two
+// NetworkPolicies. Their names start with "catalyst". Bad input gives *manifest.Problem.
+func Objects(in Input) ([]*unstructured.Unstructured, error) {
+	ingress := ingressPolicy(in.Platform.Spec.Ingress)
+	egress, err := egressPolicy(in.Platform.Spec.Network)
+	if err != nil {
+		return nil, err
+	}
+	typed := []runtime.Object{namespace(in)}
+	if quota := resourceQuota(in); quota != nil {
+		typed = append(typed, quota)
+	}
+	typed = append(typed, limitRange(in.Platform.Spec.ContainerDefaults), ingress, egress)
+	objs := make([]*unstructured.Unstructured, len(typed))
+	for i, obj := range typed {
+		if objs[i], err = manifest.FromTyped(obj); err != nil {
+			return nil, err
+		}
+		if objs[i].GetKind() != "Namespace" {
+			objs[i].SetNamespace(in.Namespace)
+		}
+	}
+	return objs, nil
+}
+
+// namespace carries the Pod Security level, so that the API server holds it too.
+func namespace(in Input) *corev1.Namespace {
+	level := Level(in.Platform, in.Project)
+	return &corev1.Namespace{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
+		ObjectMeta: metav1.ObjectMeta{Name: in.Namespace, Labels: map[string]string{
+			"pod-security.kubernetes.io/enforce":         level,
+			"pod-security.kubernetes.io/enforce-version": "latest",
+		}},
+	}
+}
+
+// Level is the Pod Security level of a project: the first exception's that names one, else the Platform's, else baseline.
+func Level(platform *v1alpha1.Platform, project *v1alpha1.Project) string {
+	name := project.Namespace + "/" + project.Name
+	for _, e := range platform.Spec.Policy.Exceptions {
+		if e.PodSecurity == "" {
+			continue
+		}
+		for _, p := range e.Projects {
+			if p == name || p == project.Namespace+"/*" {
+				return string(e.PodSecurity)
+			}
+		}
+	}
+	if level := platform.Spec.Policy.PodSecurity; level != "" {
+		return string(level)
+	}
+	return "baseline"
+}
+
+// resourceQuota is the project's over the platform's. A bare cpu or memory bounds requests: a quota on limits would
+// refuse every pod that sets none.
+func resourceQuota(in Input) *corev1.ResourceQuota {
+	hard := corev1.ResourceList{}
+	for _, list := range []corev1.ResourceList{in.Platform.Spec.Quota, in.Project.Spec.Resources.DefaultQuota} {
+		for name, quantity := range list {
+			switch name {
+			case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
+				name = "requests." + name
+			case corev1.ResourceStorage:
+				name = corev1.ResourceRequestsStorage
+			}
+			hard[name] = quantity
+		}
+	}
+	if len(hard) == 0 {
+		return nil
+	}
+	return &corev1.ResourceQuota{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "ResourceQuota"},
+		ObjectMeta: metav1.ObjectMeta{Name: "catalyst"},
+		Spec:       corev1.ResourceQuotaSpec{Hard: hard},
+	}
+}
+
+// limitRange gives containers that ask for nothing the platform's defaults, or small requests: the quota counts requests
+// and refuses pods without them.
+func limitRange(defaults corev1.ResourceRequirements) *corev1.LimitRange {
+	requests := corev1.ResourceList{corev1.ResourceCPU: *quantity("50m"), corev1.ResourceMemory: *quantity("128Mi")}
+	for name, value := range defaults.Requests {
+		requests[name] = value
+	}
+	for name, limit := range defaults.Limits { // a request above its limit is invalid
+		if request, ok := requests[name]; ok && request.Cmp(limit) > 0 {
+			requests[name] = limit
+		}
+	}
+	return &corev1.LimitRange{
+		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"},
+		ObjectMeta: metav1.ObjectMeta{Name: "catalyst"},
+		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
+			Type: corev1.LimitTypeContainer, DefaultRequest: requests, Default: defaults.Limits,
+		}}},
+	}
+}
+
+// cidr checks one entry of the Platform's list.
+func cidr(i int, s string) (string, error) {
+	prefix, err := netip.ParsePrefix(strings.TrimSpace(s))
+	if err != nil {
+		return "", &manifest.Problem{File: "catalyst.yaml", Field: fmt.Sprintf("spec.network.allowCIDRs[%d]", i),
+			Message: fmt.Sprintf("%q is no address range", s), Remedy: "write it as 10.1.0.0/16"}
+	}
+	return prefix.Masked().String(), nil
+}
