@@ -21,6 +21,9 @@ const DefaultWaitImage = "docker.io/library/busybox:1.37.0"
 // SecretsName is the Secret that holds the environment's values from the secret store, one key a name.
 const SecretsName = "catalyst-secrets"
 
+// ErrNotTranslated is returned for an application that loads, until the translation is written.
+var ErrNotTranslated = errors.New("translating Compose applications is not implemented")
+
 // Input is all that a translation depends on.
 type Input struct {
 	// Source is the source's tree; all paths are relative to its root.
@@ -68,6 +71,14 @@ type Result struct {
 }
 
 // Render translates the application. Bad input gives *manifest.Problem, several of them joined.
+//
+// It loads and checks the application; the translation of what was loaded is not written yet, and says so.
 func Render(ctx context.Context, in Input) (Result, error) {
-	return Result{}, errors.New("not there yet")
+	if in.Report == nil {
+		in.Report = &manifest.Report{}
+	}
+	if _, _, err := load(ctx, in); err != nil {
+		return Result{}, err
+	}
+	return Result{}, ErrNotTranslated
 }

@@ -1,0 +1,217 @@
+package compose
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/compose-spec/compose-go/v2/template"
+	"go.yaml.in/yaml/v4"
+
+	"catalyst.dev/catalyst/render/manifest"
+)
+
+// secretStart and secretEnd mark, in interpolated text, a variable that only the secret store knows. They are
+// private-use runes: input that holds them is refused.
+const (
+	secretStart = "\uE0C5"
+	secretEnd   = "\uE0C6"
+)
+
+// sortedKeys of a map, for everything that must not depend on its order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// expandAliases returns n as a tree: aliases copied, merge keys merged. CheckYAML has bounded what that gives.
+func expandAliases(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return expandAliases(n.Alias)
+	}
+	out := *n
+	out.Anchor, out.Alias, out.HeadComment, out.LineComment, out.FootComment = "", nil, "", "", ""
+	out.Content = nil
+	for _, c := range n.Content {
+		out.Content = append(out.Content, expandAliases(c))
+	}
+	if out.Kind == yaml.MappingNode {
+		mergeKeys(&out)
+	}
+	return &out
+}
+
+// mergeKeys resolves << of a mapping whose aliases are expanded: what stands in the mapping itself wins, then the earlier source.
+func mergeKeys(m *yaml.Node) {
+	var own, sources []*yaml.Node
+	for i := 0; i+1 < len(m.Content); i += 2 {
+		if m.Content[i].Value != "<<" || m.Content[i].Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 {
+			own = append(own, m.Content[i], m.Content[i+1])
+			continue
+		}
+		if m.Content[i+1].Kind == yaml.SequenceNode {
+			sources = append(sources, m.Content[i+1].Content...)
+		} else {
+			sources = append(sources, m.Content[i+1])
+		}
+	}
+	m.Content = own
+	if len(sources) == 0 {
+		return
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(own); i += 2 {
+		seen[own[i].Value] = true
+	}
+	for _, s := range sources {
+		for i := 0; s.Kind == yaml.MappingNode && i+1 < len(s.Content); i += 2 {
+			if !seen[s.Content[i].Value] {
+				seen[s.Content[i].Value] = true
+				m.Content = append(m.Content, s.Content[i], s.Content[i+1])
+			}
+		}
+	}
+}
+
+// child is the value of a key of a mapping; nil without one.
+func child(n *yaml.Node, key string) *yaml.Node {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return n.Content[i+1]
+		}
+	}
+	return nil
+}
+
+// remove takes a key out of a mapping.
+func remove(n *yaml.Node, key string) {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			n.Content = slices.Delete(n.Content, i, i+2)
+			return
+		}
+	}
+}
+
+// set writes a key of a mapping.
+func set(n *yaml.Node, key string, value *yaml.Node) {
+	remove(n, key)
+	n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, value)
+}
+
+// each visits the pairs of a mapping.
+func each(n *yaml.Node, visit func(key string, value *yaml.Node)) {
+	if n == nil || n.Kind != yaml.MappingNode {
+		return
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		visit(n.Content[i].Value, n.Content[i+1])
+	}
+}
+
+// items are the elements of a sequence, or the scalar itself as one.
+func items(n *yaml.Node) []*yaml.Node {
+	switch {
+	case n == nil:
+		return nil
+	case n.Kind == yaml.SequenceNode:
+		return n.Content
+	case n.Kind == yaml.ScalarNode && n.Tag != "!!null":
+		return []*yaml.Node{n}
+	}
+	return nil
+}
+
+// interpolate replaces the variables in every value under n. Dollars that remain are doubled, for compose-go reads the text once more.
+func (l *fileLoader) interpolate(file, field string, n *yaml.Node, env map[string]string) {
+	switch n.Kind {
+	case yaml.ScalarNode:
+		if err := l.interpolateText(file, field, n, env); err != nil {
+			l.errs = append(l.errs, err)
+		}
+	case yaml.SequenceNode:
+		for i, c := range n.Content {
+			l.interpolate(file, fmt.Sprintf("%s[%d]", field, i), c, env)
+		}
+	case yaml.MappingNode:
+		each(n, func(key string, c *yaml.Node) {
+			at := key
+			if field != "" {
+				at = field + "." + key
+			}
+			l.interpolate(file, at, c, env)
+		})
+	}
+}
+
+func (l *fileLoader) interpolateText(file, field string, n *yaml.Node, env map[string]string) error {
+	if strings.ContainsAny(n.Value, secretStart+secretEnd) {
+		return &manifest.Problem{File: file, Field: field, Message: "the text holds a reserved character", Remedy: "remove U+E0C5 and U+E0C6"}
+	}
+	if !strings.Contains(n.Value, "$") || strings.HasPrefix(field, "x-") {
+		return nil
+	}
+	if err := checkNesting(file, field, n.Value); err != nil {
+		return err
+	}
+	text, err := template.SubstituteWithOptions(n.Value, l.lookup(n.Value, env), template.WithoutLogging)
+	if missing := new(template.MissingRequiredError); errors.As(err, &missing) {
+		l.missing[missing.Variable] = missing.Reason
+		return nil
+	}
+	if err != nil {
+		return &manifest.Problem{File: file, Field: field, Message: "invalid variable reference", Remedy: "write ${NAME}, and $$ for a plain dollar"}
+	}
+	if l.size += len(text); l.size > maxInterpolated {
+		return &manifest.Problem{File: file, Field: field, Message: fmt.Sprintf("the interpolated text is larger than %d bytes", maxInterpolated), Remedy: "use smaller variables"}
+	}
+	if text == n.Value {
+		return nil
+	}
+	n.Value = strings.ReplaceAll(text, "$", "$$")
+	if n.Style == 0 {
+		n.Tag = "" // a plain scalar gets the type that its text has now
+		if text == "" || strings.ContainsAny(text, "\n#:{}[],&*?|<>=!%@\\\"'") || strings.TrimSpace(text) != text {
+			n.Style = yaml.DoubleQuotedStyle
+			n.Tag = "!!str"
+		}
+	}
+	return nil
+}
+
+// lookup finds a variable; one that only the secret store knows becomes a mark that env values turn into a reference.
+func (l *fileLoader) lookup(text string, env map[string]string) template.Mapping {
+	return func(name string) (string, bool) {
+		if v, ok := env[name]; ok {
+			return v, true
+		}
+		if l.secrets[name] {
+			return secretStart + name + secretEnd, true
+		}
+		if !strings.Contains(text, name+"-") && !strings.Contains(text, name+":") && !strings.Contains(text, name+"?") && !strings.Contains(text, name+"+") {
+			l.unset[name] = true
+		}
+		return "", false
+	}
+}
+
+// checkNesting bounds ${A:-${B:-…}}, whose cost grows with the square of the depth.
+func checkNesting(file, field, text string) error {
+	depth := 0
+	for i := 0; i < len(text); i++ {
+		switch {
+		case strings.HasPrefix(text[i:], "${"):
+			depth++
+			if depth > maxNesting {
+				return &manifest.Problem{File: file, Field: field, Message: fmt.Sprintf("variables nested deeper than %d", maxNesting), Remedy: "use simpler defaults"}
+			}
+		case text[i] == '}' && depth > 0:
+			depth--
+		case text[i] == '\n' && field == "":
+			depth = 0
+		}
+	}
+	return nil
+}
