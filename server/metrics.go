@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"catalyst.dev/catalyst/gitops/queue"
+)
+
+// metrics of the server. No label takes a value that a client chooses freely.
+type metrics struct {
+	requests   *prometheus.CounterVec
+	durations  *prometheus.HistogramVec
+	deliveries *prometheus.CounterVec
+}
+
+func newMetrics(registry *prometheus.Registry, stats func(context.Context) (queue.Stats, error)) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "catalyst_http_requests_total", Help: "Requests by route.",
+		}, []string{"method", "route", "code"}),
+		durations: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "catalyst_http_request_duration_seconds", Help: "Time to answer by route.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10},
+		}, []string{"method", "route"}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "catalyst_webhook_deliveries_total", Help: "Webhook deliveries by what became of them.",
+		}, []string{"event", "result"}),
+	}
+	collectors := []prometheus.Collector{m.requests, m.durations, m.deliveries}
+	if stats != nil {
+		collectors = append(collectors, &queueCollector{stats, prometheus.NewDesc(
+			"catalyst_queue_jobs", "Unfinished jobs by state.", []string{"state"}, nil)})
+	}
+	var errs []error
+	for _, c := range collectors {
+		errs = append(errs, registry.Register(c))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("registering metrics: %w", err)
+	}
+	return m, nil
+}
+
+func (m *metrics) request(method, route string, status int, took time.Duration) {
+	if !slices.Contains([]string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}, method) {
+		method = "other"
+	}
+	m.requests.WithLabelValues(method, route, strconv.Itoa(status)).Inc()
+	m.durations.WithLabelValues(method, route).Observe(took.Seconds())
+}
+
+func (m *metrics) delivery(event, result string) {
+	if !slices.Contains([]string{"pull_request", "push", "ping"}, event) {
+		event = "other"
+	}
+	m.deliveries.WithLabelValues(event, result).Inc()
+}
+
+// queueCollector asks for the queue's depth when the metrics are read.
+type queueCollector struct {
+	stats func(context.Context) (queue.Stats, error)
+	desc  *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (q *queueCollector) Describe(ch chan<- *prometheus.Desc) { ch <- q.desc }
+
+// Collect implements prometheus.Collector.
+func (q *queueCollector) Collect(ch chan<- prometheus.Metric) {
+	const longest = 5 * time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	stats, err := q.stats(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(q.desc, err)
+		return
+	}
+	for _, v := range []struct {
+		state string
+		n     int
+	}{{"waiting", stats.Waiting}, {"running", stats.Running}, {"retrying", stats.Retrying}} {
+		ch <- prometheus.MustNewConstMetric(q.desc, prometheus.GaugeValue, float64(v.n), v.state)
+	}
+}
+
+var _ prometheus.Collector = (*queueCollector)(nil)
