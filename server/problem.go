@@ -57,7 +57,7 @@ func problemOf(err error) *Problem {
 // fail answers with the error's problem document, and logs what the client is not told.
 func (s *Server) fail(c *gin.Context, err error) {
 	p := problemOf(err)
-	if p.ID != "" || errors.Unwrap(err) != nil && p.Status >= http.StatusInternalServerError {
+	if p.Status >= http.StatusInternalServerError && err != error(p) {
 		s.config.Logger.ErrorContext(c.Request.Context(), "request failed", "route", c.FullPath(), "id", p.ID, "error", err)
 	}
 	body, err := json.Marshal(p)
