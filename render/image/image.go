@@ -49,7 +49,7 @@ type Result struct {
 }
 
 // nameLabel selects the pods. It is not app.kubernetes.io/name, which the environment's other objects share.
-const nameLabel = "catalyst.dev/workload"
+const nameLabel = "app.kubernetes.io/component"
 
 // Render makes the objects. Bad input gives *manifest.Problem.
 func Render(ctx context.Context, in Input) (Result, error) {
