@@ -88,8 +88,13 @@ func (g *GitHub) Branch(ctx context.Context, fullName, branch string) (string, e
 	if branch == "" || strings.Contains(branch, "..") {
 		return "", fmt.Errorf("branch %q is not a branch name", branch)
 	}
-	b, _, err := g.client.Repositories.GetBranch(ctx, owner, name, branch, 3)
+	// go-github's GetBranch turns every refusal into plain text; Do keeps what explain needs.
+	request, err := g.client.NewRequest(http.MethodGet, fmt.Sprintf("repos/%s/%s/branches/%s", owner, name, url.PathEscape(branch)), nil)
 	if err != nil {
+		return "", fmt.Errorf("reading branch %q of %s: %w", branch, fullName, err)
+	}
+	var b github.Branch
+	if _, err := g.client.Do(ctx, request, &b); err != nil {
 		return "", fmt.Errorf("reading branch %q of %s: %w", branch, fullName, g.explain(err))
 	}
 	commit := b.GetCommit().GetSHA()

@@ -147,3 +147,25 @@ func TestRateLimits(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+func TestBranch(t *testing.T) {
+	want := strings.Repeat("ab", 20)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.EscapedPath() != "/repos/a/b/branches/feature%2Fx%3Fy" {
+			http.NotFound(w, r)
+			return
+		}
+		_, _ = w.Write([]byte(`{"name":"feature/x?y","commit":{"sha":"` + want + `"}}`)) // a broken answer fails the client below
+	}))
+	t.Cleanup(server.Close)
+	g, err := forge.NewGitHub(forge.Options{BaseURL: server.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := g.Branch(t.Context(), "a/b", "feature/x?y"); got != want || err != nil {
+		t.Errorf("%s, %v", got, err)
+	}
+	if _, err := g.Branch(t.Context(), "a/b", "none"); !errors.Is(err, forge.ErrNotFound) {
+		t.Errorf("a missing branch: %v", err)
+	}
+}
