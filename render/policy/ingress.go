@@ -70,11 +70,11 @@ func (c *checker) backends(field string, value any) {
 		if ns, ok := value["namespace"]; ok && ns != c.scope.Namespace {
 			c.refuse(ruleNamespace, field+".namespace", "a route may not lead to another namespace", "remove namespace")
 		}
-		for key, child := range value {
+		for _, key := range sortedKeys(value) {
 			if key == "extensionRef" {
 				c.refuse(ruleIngress, field+".extensionRef", "extensions are not allowed", "remove it")
 			}
-			c.backends(field+"."+key, child)
+			c.backends(field+"."+key, value[key])
 		}
 	}
 }

@@ -74,20 +74,29 @@ func (c *checker) pod(field string, meta *metav1.ObjectMeta, spec *corev1.PodSpe
 		c.refuse(rulePodSecurity, field, fmt.Sprintf("there is no Pod Security level %q", c.podSecurity), "correct spec.policy in catalyst.yaml")
 		return
 	}
-	evaluator, err := podpolicy.NewEvaluator(podpolicy.DefaultChecks(), nil)
+	c.evaluate(field, podpolicy.DefaultChecks(), podapi.LevelVersion{Level: level, Version: podapi.LatestVersion()}, meta, spec)
+	if level != podapi.LevelPrivileged {
+		// The newest standard trusts hostUsers: false to contain an unmasked /proc, which older clusters do not
+		// implement, and no longer reads the seccomp annotations, which they do.
+		older := []podpolicy.Check{podpolicy.CheckProcMountBaseline(), podpolicy.CheckSeccompBaseline()}
+		c.evaluate(field, older, podapi.LevelVersion{Level: podapi.LevelBaseline, Version: podapi.MajorMinorVersion(1, 18)}, meta, spec)
+	}
+	if spec.NodeName != "" {
+		c.refuse(rulePodSecurity, field+".nodeName", "a pod may not choose its node past the scheduler", "use nodeSelector")
+	}
+}
+
+func (c *checker) evaluate(field string, checks []podpolicy.Check, level podapi.LevelVersion, meta *metav1.ObjectMeta, spec *corev1.PodSpec) {
+	evaluator, err := podpolicy.NewEvaluator(checks, nil)
 	if err != nil {
 		c.refuse(rulePodSecurity, field, "Pod Security cannot be evaluated: "+err.Error(), "report this")
 		return
 	}
-	version := podapi.LevelVersion{Level: level, Version: podapi.LatestVersion()}
-	for _, result := range evaluator.EvaluatePod(version, meta, spec) {
+	for _, result := range evaluator.EvaluatePod(level, meta, spec) {
 		if !result.Allowed {
 			c.refuse(rulePodSecurity, field, fmt.Sprintf("violates %s: %s: %s", level, result.ForbiddenReason, result.ForbiddenDetail),
 				"change the pod, or raise the project's podSecurity in spec.policy.exceptions of catalyst.yaml")
 		}
-	}
-	if spec.NodeName != "" {
-		c.refuse(rulePodSecurity, field+".nodeName", "a pod may not choose its node past the scheduler", "use nodeSelector")
 	}
 }
 
@@ -154,7 +163,7 @@ func (c *checker) role(r *rbacv1.Role) {
 	for i, rule := range r.Rules {
 		for _, verb := range rule.Verbs {
 			if slices.Contains([]string{"*", "escalate", "bind", "impersonate"}, verb) {
-				c.refuse(ruleRBAC, fmt.Sprintf("spec.rules[%d].verbs", i), fmt.Sprintf("verb %q is not allowed", verb), "list the verbs that are needed")
+				c.refuse(ruleRBAC, fmt.Sprintf("rules[%d].verbs", i), fmt.Sprintf("verb %q is not allowed", verb), "list the verbs that are needed")
 			}
 		}
 		if slices.Contains(rule.Resources, "*") || slices.Contains(rule.APIGroups, "*") {
