@@ -28,8 +28,9 @@ type deployment struct {
 	// renderOnly renders and checks, and commits nothing.
 	renderOnly bool
 	// preview counts against the project's maximum.
-	preview  bool
-	prNumber int
+	preview bool
+	// outcome that is completed and recorded.
+	outcome Outcome
 }
 
 // rendered is one render with what it was made from.

@@ -77,3 +77,9 @@ type Documents struct {
 	// Certificate that secrets are sealed with, as PEM; nil when there is none.
 	Certificate []byte
 }
+
+// URL of the environment's main entrance, as its last render said; empty when it has none.
+func (v *View) URL(ctx context.Context, key v1alpha1.EnvironmentKey) (string, error) {
+	m, err := v.metadata(ctx, key)
+	return m.Catalyst.URL, err
+}

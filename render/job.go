@@ -31,7 +31,7 @@ func newJob(in Input) (*job, error) {
 	j := &job{in: in, key: in.Environment.Key()}
 	j.namespace = j.key.Namespace()
 	j.host = j.namespace + "." + in.Platform.Spec.Domain
-	j.field = "spec.templates." + in.Environment.Spec.Type
+	j.field = "spec.templates[" + in.Environment.Spec.Type + "]"
 	tmpl, ok := in.Project.Spec.Templates[in.Environment.Spec.Type]
 	if !ok {
 		return nil, &manifest.Problem{File: "environment.yaml", Field: "spec.type",

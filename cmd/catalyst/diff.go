@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
@@ -49,7 +51,7 @@ func (p *program) diff(ctx context.Context, flags renderFlags, o repository.Opti
 		return err
 	}
 	committed, err := repo.Snapshot().Files(ctx, gitops.EnvironmentDir(docs.Environment.Key()))
-	if err != nil && !isNotExist(err) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	names := maps.Clone(files)

@@ -1,7 +1,7 @@
-// Package repository provides the environments repository as a database: snapshots to read, changes to commit, and
-// the history of any path.
+// Package repository provides the environments repository as Git objects: its tip, its files, and commits that are made in
+// memory and pushed without a worktree.
 //
-// It works on Git objects in memory and has no checkout and no clone on disk. Correctness rests on the remote's
-// compare-and-swap alone: a push names the tip that it replaces, and after any error the remote is read again and its
-// content decides.
+// Correctness rests on Git's compare-and-swap alone. A change is a function of the tip: it is asked again on every tip that
+// somebody else pushed first. After any push error the remote is read again and its content decides; the text of the error
+// decides nothing.
 package repository

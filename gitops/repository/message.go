@@ -6,120 +6,70 @@ import (
 	"unicode"
 )
 
-// Trailer is one "Key: value" line of the last paragraph of a commit message.
+// Trailer is one "Key: value" line at the end of a commit message.
 type Trailer struct {
 	Key, Value string
 }
 
-const (
-	maxSubject = 72
-	maxBody    = 4096
-	maxValue   = 1024
-)
+const maxSubject = 72
 
-var (
-	trailerKey = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]*$`)
-	// suspicious is a body line that Git could take for a trailer, a divider or a comment.
-	suspicious = regexp.MustCompile(`^\s|:|^#|^---|^\(cherry picked from`)
-)
-
-// Message makes a commit message: subject of at most 72 characters, body, trailers. All three may come from outside.
-// No text makes a line of its own but the body's, and no body line can be read as a trailer: such lines are indented.
-// A trailer with an invalid key is dropped.
+// Message builds a commit message: subject, body, trailers. Every part may hold text from outside: control characters become
+// spaces, each part is one line, and the body, which comes before the last paragraph, can never be a trailer.
 func Message(subject, body string, trailers []Trailer) string {
-	subject = truncate(singleLine(subject), maxSubject)
-	if subject == "" {
-		subject = "(no subject)"
-	}
-	paragraphs := []string{subject}
-	if text := quoteBody(truncate(body, maxBody)); text != "" {
-		paragraphs = append(paragraphs, text)
-	}
-	if block := FormatTrailers(trailers); block != "" {
-		paragraphs = append(paragraphs, strings.TrimSuffix(block, "\n"))
-	}
-	return strings.Join(paragraphs, "\n\n") + "\n"
-}
-
-// FormatTrailers writes trailers one a line, with every value on a single line.
-func FormatTrailers(trailers []Trailer) string {
 	var b strings.Builder
+	b.WriteString(cut(line(subject), maxSubject))
+	if text := line(body); text != "" {
+		b.WriteString("\n\n" + text)
+	}
+	b.WriteString("\n\n")
 	for _, t := range trailers {
 		if trailerKey.MatchString(t.Key) {
-			b.WriteString(strings.TrimRight(t.Key+": "+truncate(singleLine(t.Value), maxValue), " ") + "\n")
+			b.WriteString(t.Key + ": " + line(t.Value) + "\n")
 		}
 	}
 	return b.String()
 }
 
-// ParseTrailers reads the trailers of a commit message: its last paragraph, if that is not also its first and holds
-// nothing else.
+var trailerKey = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+
+// ParseTrailers reads the trailers of a message that Message built: the "Key: value" lines of its last paragraph.
 func ParseTrailers(message string) []Trailer {
-	_, _, trailers := splitMessage(message)
+	message = strings.TrimRight(message, "\n")
+	at := strings.LastIndex(message, "\n\n")
+	if at < 0 {
+		return nil
+	}
+	var trailers []Trailer
+	for _, l := range strings.Split(message[at+2:], "\n") {
+		key, value, ok := strings.Cut(l, ": ")
+		if !ok {
+			key, ok = strings.CutSuffix(l, ":")
+		}
+		if !ok || !trailerKey.MatchString(key) {
+			return nil // not a paragraph of trailers
+		}
+		trailers = append(trailers, Trailer{Key: key, Value: value})
+	}
 	return trailers
 }
 
-func splitMessage(message string) (subject, body string, trailers []Trailer) {
-	message = strings.Trim(strings.ReplaceAll(message, "\r\n", "\n"), "\n")
-	subject, rest, found := strings.Cut(message, "\n\n")
-	subject = singleLine(subject)
-	if !found {
-		return subject, "", nil
-	}
-	rest = strings.Trim(rest, "\n")
-	before, last := "", rest
-	if i := strings.LastIndex(rest, "\n\n"); i >= 0 {
-		before, last = strings.TrimRight(rest[:i], "\n"), rest[i+2:]
-	}
-	for line := range strings.SplitSeq(last, "\n") {
-		key, value, ok := strings.Cut(line, ":")
-		if !ok || !trailerKey.MatchString(key) || value != "" && value[0] != ' ' {
-			return subject, rest, nil
-		}
-		trailers = append(trailers, Trailer{Key: key, Value: strings.TrimSpace(value)})
-	}
-	return subject, before, trailers
-}
-
-func quoteBody(body string) string {
-	body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
-	var lines []string
-	blank := true
-	for line := range strings.SplitSeq(body, "\n") {
-		indented := suspicious.MatchString(line)
-		if line = singleLine(line); line == "" {
-			if !blank {
-				lines = append(lines, "")
-			}
-			blank = true
-			continue
-		}
-		if indented || suspicious.MatchString(line) {
-			line = "    " + line
-		}
-		lines, blank = append(lines, line), false
-	}
-	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
-}
-
-// singleLine replaces control characters and every line separator by spaces, drops what is invisible, and folds spaces.
-func singleLine(s string) string {
+// line makes one printable line of text.
+func line(s string) string {
+	s = strings.ToValidUTF8(s, "\uFFFD")
 	s = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r), unicode.IsSpace(r), r == '\u2028', r == '\u2029':
+		if unicode.IsControl(r) || r == '\u2028' || r == '\u2029' || unicode.Is(unicode.Bidi_Control, r) {
 			return ' '
-		case unicode.Is(unicode.Cf, r):
-			return -1
 		}
 		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
+	}, s)
 	return strings.Join(strings.Fields(s), " ")
 }
 
-func truncate(s string, most int) string {
+// cut shortens to at most n characters.
+func cut(s string, n int) string {
 	runes := []rune(s)
-	if len(runes) <= most {
+	if len(runes) <= n {
 		return s
 	}
-	return strings.TrimRight(string(runes[:most-1]), " ") + "…"
+	return string(runes[:n-1]) + "…"
 }

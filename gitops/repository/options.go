@@ -8,67 +8,60 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
+	"golang.org/x/crypto/ssh"
 )
 
-// The errors that callers tell apart. Others are of the transport, or a *RefusedError.
 var (
-	// ErrUnchanged means that an edit leaves the tree as it is: nothing was committed.
-	ErrUnchanged = errors.New("nothing changed")
-	// ErrEmpty means that the branch has no commit yet; Init makes the first.
-	ErrEmpty = errors.New("the environments repository is empty: initialise it first")
-	// ErrNotEmpty means that Init found a commit.
-	ErrNotEmpty = errors.New("the environments repository is not empty")
-	// ErrRewritten means that the remote's branch no longer contains a commit it had: it was force-pushed, replaced or
-	// deleted. Nothing is written until Adopt.
-	ErrRewritten = errors.New("the branch of the environments repository was rewritten: nothing is written to it until it is adopted")
-	// ErrInvalidPath means that a path may not stand in the repository.
-	ErrInvalidPath = errors.New("invalid path")
-	// ErrTooLarge means that the remote sent more than the options allow.
-	ErrTooLarge = errors.New("larger than allowed")
+	// ErrUnchanged means that a change would leave the tree as it is: nothing was committed.
+	ErrUnchanged = errors.New("nothing to commit")
+	// ErrEmpty means that the branch does not exist yet: see Init.
+	ErrEmpty = errors.New("the branch does not exist")
+	// ErrRewritten means that the remote's branch no longer contains what was there before: somebody forced it back. Writing
+	// stops until a person has looked.
+	ErrRewritten = errors.New("the branch was rewritten")
+	// ErrRefused means that the remote will not take the push: no permission.
+	ErrRefused = errors.New("the push was refused")
 )
 
-// Signature is who made a commit.
+// Signature is an author or a committer.
 type Signature struct {
 	Name, Email string
 }
 
-// Auth is how to authenticate at the remote. The zero value is anonymous.
+// Auth is how the remote is asked for access. The zero value asks anonymously, or by the SSH agent's rules for ssh URLs.
 type Auth struct {
-	// Username and Password for HTTP; a token goes into Password. For ssh, Username is the login, "git" when empty.
+	// Username and Password for https; a token is a password, its user anything.
 	Username, Password string
-	// SSHKeyPEM is the private key, without a passphrase.
+	// SSHKeyPEM is a private key for ssh.
 	SSHKeyPEM []byte
-	// KnownHosts holds the server's keys as in an ssh known_hosts file; ssh is refused without.
+	// KnownHosts holds the remote's public key in known_hosts form; required with SSHKeyPEM.
 	KnownHosts []byte
 }
 
-// Options say where the environments repository is and how to use it.
+// Options of a Repository.
 type Options struct {
-	// URL is https, http, ssh, file or the local path of a bare repository.
+	// URL of the repository: https, http, ssh, file, or the path of a local bare repository.
 	URL string
-	// Branch is "main" when empty.
+	// Branch that is followed and written; "main" when empty.
 	Branch string
-	// Auth at the remote.
+	// Auth for the remote.
 	Auth Auth
-	// Committer of every commit; Catalyst when zero.
+	// Committer of all commits; Catalyst when empty.
 	Committer Signature
 	// Now is the clock of commits; time.Now when nil.
 	Now func() time.Time
-	// Logger; discards when nil.
-	Logger *slog.Logger
-	// Timeout of one exchange with the remote; two minutes when zero.
+	// Timeout of one exchange with the remote; one minute when zero.
 	Timeout time.Duration
-	// MaxPack is the most bytes taken from the remote in one exchange; 500 MiB when zero.
-	MaxPack int64
-	// MaxFile is the most bytes of one file; 10 MiB when zero.
-	MaxFile int64
-	// BlobCache is the most bytes of file contents kept in memory; 64 MiB when zero.
-	BlobCache int64
-	// MaxAttempts of a push before its changes fail; 10 when zero.
-	MaxAttempts int
+	// MaxMemory is how many bytes of objects are kept before they are dropped and read again; 256 MiB when zero.
+	MaxMemory int64
+	// Logger for retries; nil discards.
+	Logger *slog.Logger
 }
 
-func (o Options) withDefaults() Options {
+func (o *Options) setDefaults() error {
 	if o.Branch == "" {
 		o.Branch = "main"
 	}
@@ -78,30 +71,47 @@ func (o Options) withDefaults() Options {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Timeout == 0 {
+		o.Timeout = time.Minute
+	}
+	if o.MaxMemory == 0 {
+		o.MaxMemory = 256 << 20
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	o.Timeout = orElse(o.Timeout, 2*time.Minute)
-	o.MaxPack = orElse(o.MaxPack, 500<<20)
-	o.MaxFile = orElse(o.MaxFile, 10<<20)
-	o.BlobCache = orElse(o.BlobCache, 64<<20)
-	o.MaxAttempts = orElse(o.MaxAttempts, 10)
-	return o
+	if o.URL == "" || strings.HasPrefix(o.URL, "-") || strings.Contains(o.URL, "::") || strings.ContainsAny(o.URL, "\n\r\x00") {
+		return fmt.Errorf("environments repository %q is not a Git URL", o.URL)
+	}
+	if strings.HasPrefix(o.Branch, "-") {
+		return fmt.Errorf("branch %q is not a branch name", o.Branch)
+	}
+	if err := plumbing.NewBranchReferenceName(o.Branch).Validate(); err != nil {
+		return fmt.Errorf("branch %q is not a branch name: %w", o.Branch, err)
+	}
+	return nil
 }
 
-func orElse[T comparable](v, fallback T) T {
-	var zero T
-	if v == zero {
-		return fallback
+// method turns Auth into what the transport takes; nil for none.
+func (a Auth) method() (transport.AuthMethod, error) {
+	switch {
+	case len(a.SSHKeyPEM) > 0:
+		keys, err := gitssh.NewPublicKeys("git", a.SSHKeyPEM, "")
+		if err != nil {
+			return nil, fmt.Errorf("reading the SSH key: %w", err)
+		}
+		_, _, key, _, _, err := ssh.ParseKnownHosts(a.KnownHosts)
+		if err != nil {
+			return nil, fmt.Errorf("reading the remote's host key: %w (give it in known_hosts form)", err)
+		}
+		keys.HostKeyCallback = ssh.FixedHostKey(key)
+		return keys, nil
+	case a.Password != "":
+		user := a.Username
+		if user == "" {
+			user = "x-access-token"
+		}
+		return &githttp.BasicAuth{Username: user, Password: a.Password}, nil
 	}
-	return v
-}
-
-// reference is the branch's full name. Names that go-git or a server would take for something else are refused.
-func (o Options) reference() (plumbing.ReferenceName, error) {
-	name := plumbing.NewBranchReferenceName(o.Branch)
-	if err := name.Validate(); err != nil || strings.HasPrefix(o.Branch, "-") {
-		return "", fmt.Errorf("branch %q: not a valid branch name", o.Branch)
-	}
-	return name, nil
+	return nil, nil
 }

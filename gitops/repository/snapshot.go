@@ -5,33 +5,30 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"slices"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
-// Entry is one name in a folder.
+// Snapshot is the branch at one commit. It is immutable and safe for concurrent use.
+type Snapshot struct {
+	repository *Repository
+	objects    *objects
+	commit     plumbing.Hash
+	tree       plumbing.Hash
+}
+
+// Entry of a folder.
 type Entry struct {
 	Name string
-	// Dir says that it is a folder.
-	Dir bool
-	// Hash of the content, in hex.
+	Dir  bool
+	// Hash of the content: equal hashes mean equal content.
 	Hash string
 }
 
-// Snapshot is the repository at one commit. It is immutable and safe for concurrent use. Paths are relative and
-// slash-separated; "." is the root. What is not there is fs.ErrNotExist.
-type Snapshot struct {
-	store  *store
-	commit plumbing.Hash
-	root   plumbing.Hash
-	// fresh holds the objects of commits that are not pushed yet; nil when there are none.
-	fresh *overlay
-	// base is the pushed commit that fresh builds on.
-	base plumbing.Hash
-}
-
-// Revision is the commit in hex; empty for a branch without commits.
+// Revision is the commit, as hex; empty while the branch does not exist.
 func (s *Snapshot) Revision() string {
 	if s.commit.IsZero() {
 		return ""
@@ -39,221 +36,155 @@ func (s *Snapshot) Revision() string {
 	return s.commit.String()
 }
 
-func (s *Snapshot) remoteCommit() plumbing.Hash {
-	if s.fresh != nil {
-		return s.base
-	}
-	return s.commit
-}
-
-func (s *Snapshot) tree(ctx context.Context, h plumbing.Hash) (tree, error) {
-	if h.IsZero() {
-		return nil, nil
-	}
-	if s.fresh != nil {
-		if t, ok := s.fresh.trees[h]; ok {
-			return t, nil
-		}
-	}
-	return s.store.tree(ctx, s.remoteCommit(), h)
-}
-
-func (s *Snapshot) find(ctx context.Context, file string) (treeEntry, error) {
-	names, ok := parts(file)
-	if !ok {
-		return treeEntry{}, &fs.PathError{Op: "open", Path: file, Err: fs.ErrInvalid}
-	}
-	e := treeEntry{mode: 0o40000, hash: s.root}
-	for _, name := range names {
-		if !e.dir() {
-			return treeEntry{}, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
-		}
-		t, err := s.tree(ctx, e.hash)
-		if err != nil {
-			return treeEntry{}, fmt.Errorf("reading %s: %w", file, err)
-		}
-		if e, ok = t.find(name); !ok {
-			return treeEntry{}, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
-		}
-	}
-	return e, nil
-}
-
-// Tree gives the hash of a folder or file, and whether it is there. Equal hashes are equal contents. In the newest
-// snapshot, and in those handed to an Edit, it never needs the network. In an older one it may, and a remote that cannot
-// be reached then looks like a path that is not there: use ReadDir where that matters.
-func (s *Snapshot) Tree(file string) (hash string, ok bool) {
-	e, err := s.find(context.Background(), file)
-	if err != nil || e.hash.IsZero() {
+// Tree returns the hash of a file or folder, which equals another's exactly when their content does.
+func (s *Snapshot) Tree(p string) (hash string, ok bool) {
+	e, err := s.find("stat", p)
+	if err != nil {
 		return "", false
 	}
-	return e.hash.String(), true
+	return e.Hash.String(), true
 }
 
-// ReadFile reads one file. Links and submodules are not followed but refused.
-func (s *Snapshot) ReadFile(ctx context.Context, file string) ([]byte, error) {
-	e, err := s.find(ctx, file)
+// find walks to a path. fs.ErrNotExist where there is nothing.
+func (s *Snapshot) find(op, p string) (object.TreeEntry, error) {
+	parts, err := split(p)
+	if err != nil {
+		return object.TreeEntry{}, err
+	}
+	e, ok, err := s.objects.find(s.tree, parts)
+	if err == nil && !ok {
+		err = &fs.PathError{Op: op, Path: p, Err: fs.ErrNotExist}
+	}
+	return e, err
+}
+
+// folder walks to a folder.
+func (s *Snapshot) folder(p string) (plumbing.Hash, error) {
+	e, err := s.find("readdir", p)
+	if err == nil && e.Mode != filemode.Dir {
+		err = &fs.PathError{Op: "readdir", Path: p, Err: fs.ErrNotExist}
+	}
+	return e.Hash, err
+}
+
+// ReadDir lists a folder by name. fs.ErrNotExist where there is none.
+func (s *Snapshot) ReadDir(_ context.Context, dir string) ([]Entry, error) {
+	h, err := s.folder(dir)
 	if err != nil {
 		return nil, err
 	}
-	if !e.file() {
-		return nil, &fs.PathError{Op: "read", Path: file, Err: fmt.Errorf("not a regular file (mode %s)", e.mode)}
-	}
-	contents, err := s.contents(ctx, []plumbing.Hash{e.hash})
-	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", file, err)
-	}
-	return slices.Clone(contents[e.hash]), nil
-}
-
-func (s *Snapshot) contents(ctx context.Context, hashes []plumbing.Hash) (map[plumbing.Hash][]byte, error) {
-	found := map[plumbing.Hash][]byte{}
-	var pushed []plumbing.Hash
-	for _, h := range hashes {
-		if s.fresh != nil {
-			if data, ok := s.fresh.blobs[h]; ok {
-				found[h] = data
-				continue
-			}
-		}
-		pushed = append(pushed, h)
-	}
-	more, err := s.store.files(ctx, s.remoteCommit(), pushed)
-	for h, data := range more {
-		found[h] = data
-	}
-	return found, err
-}
-
-// ReadDir lists a folder, sorted by name.
-func (s *Snapshot) ReadDir(ctx context.Context, dir string) ([]Entry, error) {
-	t, err := s.folder(ctx, dir)
+	tree, err := s.objects.tree(h)
 	if err != nil {
 		return nil, err
 	}
-	entries := make([]Entry, 0, len(t))
-	for _, e := range t {
-		entries = append(entries, Entry{Name: e.name, Dir: e.dir(), Hash: e.hash.String()})
+	entries := make([]Entry, 0, len(tree))
+	for _, t := range tree {
+		entries = append(entries, Entry{Name: t.Name, Dir: t.Mode == filemode.Dir, Hash: t.Hash.String()})
 	}
-	slices.SortFunc(entries, func(a, b Entry) int {
-		switch {
-		case a.Name < b.Name:
-			return -1
-		case a.Name > b.Name:
-			return 1
-		}
-		return 0
-	})
 	return entries, nil
 }
 
-func (s *Snapshot) folder(ctx context.Context, dir string) (tree, error) {
-	e, err := s.find(ctx, dir)
+// ReadFile reads a file. fs.ErrNotExist where there is none. A symlink is not followed: its content is its target.
+func (s *Snapshot) ReadFile(ctx context.Context, file string) ([]byte, error) {
+	e, err := s.find("read", file)
 	if err != nil {
 		return nil, err
 	}
-	if !e.dir() {
-		return nil, &fs.PathError{Op: "readdir", Path: dir, Err: fmt.Errorf("not a folder: %w", fs.ErrInvalid)}
+	if e.Mode == filemode.Dir || e.Mode == filemode.Submodule {
+		return nil, &fs.PathError{Op: "read", Path: file, Err: fs.ErrNotExist}
 	}
-	return s.tree(ctx, e.hash)
+	files, err := s.contents(ctx, map[string]plumbing.Hash{file: e.Hash})
+	return files[file], err
 }
 
-// Files reads all regular files below a folder, by path inside it, in one exchange with the remote at most.
+// Files reads a folder with all below it, by path inside it. fs.ErrNotExist where there is none.
 func (s *Snapshot) Files(ctx context.Context, dir string) (map[string][]byte, error) {
-	t, err := s.folder(ctx, dir)
+	h, err := s.folder(dir)
 	if err != nil {
 		return nil, err
 	}
-	names := map[string]plumbing.Hash{}
-	if err := s.collect(ctx, "", t, names); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", dir, err)
+	blobs := map[string]plumbing.Hash{}
+	if err := s.blobs(h, "", blobs); err != nil {
+		return nil, err
 	}
-	hashes := make([]plumbing.Hash, 0, len(names))
-	for _, h := range names {
-		hashes = append(hashes, h)
+	return s.contents(ctx, blobs)
+}
+
+// Prefetch reads several files at once into memory; those that do not exist are passed over.
+func (s *Snapshot) Prefetch(ctx context.Context, files []string) error {
+	blobs := map[string]plumbing.Hash{}
+	for _, f := range files {
+		if e, err := s.find("read", f); err == nil && e.Mode != filemode.Dir && e.Mode != filemode.Submodule {
+			blobs[f] = e.Hash
+		}
 	}
-	plumbing.HashesSort(hashes)
-	contents, err := s.contents(ctx, hashes)
+	_, err := s.contents(ctx, blobs)
+	return err
+}
+
+// blobs collects the files below a tree.
+func (s *Snapshot) blobs(tree plumbing.Hash, prefix string, into map[string]plumbing.Hash) error {
+	entries, err := s.objects.tree(tree)
 	if err != nil {
-		return nil, fmt.Errorf("reading %s: %w", dir, err)
+		return err
 	}
-	files := make(map[string][]byte, len(names))
-	for name, h := range names {
-		files[name] = slices.Clone(contents[h])
+	for _, e := range entries {
+		name := path.Join(prefix, e.Name)
+		switch e.Mode {
+		case filemode.Dir:
+			if err := s.blobs(e.Hash, name, into); err != nil {
+				return err
+			}
+		case filemode.Submodule:
+		default:
+			into[name] = e.Hash
+		}
+	}
+	return nil
+}
+
+// contents reads blobs, asking the remote, in one exchange, for those that were left out.
+func (s *Snapshot) contents(ctx context.Context, blobs map[string]plumbing.Hash) (map[string][]byte, error) {
+	var missing []plumbing.Hash
+	for _, h := range blobs {
+		if _, known := s.objects.get(h); !known {
+			missing = append(missing, h)
+		}
+	}
+	if len(missing) > 0 {
+		pack, err := s.repository.remote.fetch(ctx, request{wants: missing, blobs: true})
+		if err != nil {
+			return nil, err
+		}
+		s.objects.putAll(pack)
+	}
+	files := make(map[string][]byte, len(blobs))
+	for name, h := range blobs {
+		data, ok, err := s.objects.read(h)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, fmt.Errorf("reading %s: the remote did not send it", name)
+		}
+		files[name] = data
 	}
 	return files, nil
 }
 
-func (s *Snapshot) collect(ctx context.Context, dir string, t tree, into map[string]plumbing.Hash) error {
-	for _, e := range t {
-		name := path.Join(dir, e.name)
-		switch {
-		case e.file():
-			into[name] = e.hash
-		case e.dir():
-			sub, err := s.tree(ctx, e.hash)
-			if err != nil {
-				return err
-			}
-			if err := s.collect(ctx, name, sub, into); err != nil {
-				return err
-			}
-		}
-		if len(into) > maxEntries {
-			return fmt.Errorf("more than %d files: %w", maxEntries, ErrTooLarge)
+// split checks a path and parts it; "." is the root.
+func split(p string) ([]string, error) {
+	if p == "." {
+		return nil, nil
+	}
+	if !fs.ValidPath(p) || strings.ContainsAny(p, "\x00\\") {
+		return nil, fmt.Errorf("path %q is not a path inside the repository", p)
+	}
+	parts := strings.Split(p, "/")
+	for _, part := range parts {
+		if strings.EqualFold(part, ".git") {
+			return nil, fmt.Errorf("path %q names Git's own folder", p)
 		}
 	}
-	return nil
-}
-
-// Changed lists the paths, depth levels below dir, whose contents differ from those of an earlier snapshot, sorted;
-// ("environments", 3) gives the environments. It reads only what differs. A nil from is an empty repository.
-func (s *Snapshot) Changed(ctx context.Context, from *Snapshot, dir string, depth int) ([]string, error) {
-	if from == nil {
-		from = &Snapshot{store: s.store}
-	}
-	var changed []string
-	err := s.compare(ctx, from, dir, depth, &changed)
-	slices.Sort(changed)
-	return changed, err
-}
-
-func (s *Snapshot) compare(ctx context.Context, from *Snapshot, dir string, depth int, changed *[]string) error {
-	before, err := from.find(ctx, dir)
-	if err != nil && !notExist(err) {
-		return err
-	}
-	after, err := s.find(ctx, dir)
-	if err != nil && !notExist(err) {
-		return err
-	}
-	if before == after {
-		return nil
-	}
-	if depth == 0 {
-		*changed = append(*changed, dir)
-		return nil
-	}
-	names := map[string]bool{}
-	for _, side := range []struct {
-		snapshot *Snapshot
-		entry    treeEntry
-	}{{from, before}, {s, after}} {
-		if !side.entry.dir() {
-			continue
-		}
-		t, err := side.snapshot.tree(ctx, side.entry.hash)
-		if err != nil {
-			return err
-		}
-		for _, e := range t {
-			names[e.name] = true
-		}
-	}
-	for name := range names {
-		if err := s.compare(ctx, from, path.Join(dir, name), depth-1, changed); err != nil {
-			return err
-		}
-	}
-	return nil
+	return parts, nil
 }

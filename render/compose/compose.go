@@ -6,7 +6,6 @@ package compose
 
 import (
 	"context"
-	"errors"
 	"io/fs"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -20,9 +19,6 @@ const DefaultWaitImage = "docker.io/library/busybox:1.37.0"
 
 // SecretsName is the Secret that holds the environment's values from the secret store, one key a name.
 const SecretsName = "catalyst-secrets"
-
-// ErrNotTranslated is returned for an application that loads, until the translation is written.
-var ErrNotTranslated = errors.New("translating Compose applications is not implemented")
 
 // Input is all that a translation depends on.
 type Input struct {
@@ -71,14 +67,24 @@ type Result struct {
 }
 
 // Render translates the application. Bad input gives *manifest.Problem, several of them joined.
-//
-// It loads and checks the application; the translation of what was loaded is not written yet, and says so.
 func Render(ctx context.Context, in Input) (Result, error) {
 	if in.Report == nil {
 		in.Report = &manifest.Report{}
 	}
-	if _, _, err := load(ctx, in); err != nil {
+	if in.WaitImage == "" {
+		in.WaitImage = DefaultWaitImage
+	}
+	if in.StorageSize.IsZero() {
+		in.StorageSize = resource.MustParse("1Gi")
+	}
+	project, keys, err := load(ctx, in)
+	if err != nil {
 		return Result{}, err
 	}
-	return Result{}, ErrNotTranslated
+	t, err := newTranslation(in, project)
+	if err != nil {
+		return Result{}, err
+	}
+	t.walkKeys(keys)
+	return t.run()
 }

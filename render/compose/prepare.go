@@ -31,10 +31,11 @@ func (l *fileLoader) add(file, dir string, env map[string]string, chain []string
 		}
 	}
 	remove(root, "include")
+	// Paths first: what extend brings in has its own made relative to the root already.
+	l.paths(file, dir, root)
 	if err := l.extend(file, dir, root, env); err != nil {
 		return err
 	}
-	l.paths(file, dir, root)
 	if err := l.countPorts(file, root); err != nil {
 		return err
 	}

@@ -1,0 +1,274 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"catalyst.dev/catalyst/api/v1alpha1"
+	template "catalyst.dev/catalyst/environments-repo-template"
+	"catalyst.dev/catalyst/gitops"
+	"catalyst.dev/catalyst/gitops/forge"
+	"catalyst.dev/catalyst/gitops/queue"
+	"catalyst.dev/catalyst/gitops/repository"
+	"catalyst.dev/catalyst/gitops/source"
+	"catalyst.dev/catalyst/render/worker"
+	"catalyst.dev/catalyst/secrets"
+	"catalyst.dev/catalyst/server"
+)
+
+// serveFlags are the settings of the server. Secrets come from the environment only: arguments can be read by everybody
+// on the machine.
+type serveFlags struct {
+	data             string
+	listen           string
+	environmentsRepo string
+	repositoryURL    string
+	branch           string
+	githubAPI        string
+	workers          int
+	renders          int
+	poll             time.Duration
+	localSources     bool
+	demo             bool
+	logLevel         string
+
+	githubToken, gitToken, webhookSecrets, apiToken, encryptionKey string
+}
+
+func newServe(p *program) *cobra.Command {
+	var f serveFlags
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve webhooks and the API, and bring the environments repository to what they say",
+		Long: `Serve webhooks and the API. Secrets are read from the environment:
+
+  CATALYST_GITHUB_TOKEN           reads pull requests and application repositories
+  CATALYST_GIT_TOKEN              pushes to the environments repository; CATALYST_GITHUB_TOKEN when unset
+  CATALYST_GITHUB_WEBHOOK_SECRET  signs webhooks; two, separated by a comma, while one is rotated
+  CATALYST_API_TOKEN              bearer token of the API
+  TOKEN_ENCRYPTION_KEY            32 bytes in hex; tells unchanged secret values from changed ones
+
+Every flag can be given as a variable: --environments-repo is CATALYST_ENVIRONMENTS_REPO.`,
+		Example: `  catalyst serve --demo
+  catalyst serve --listen 0.0.0.0:8080 --data /var/lib/catalyst --environments-repo https://github.com/acme/environments`,
+		Args: cobra.NoArgs,
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			return p.flagsFromEnvironment(cmd)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			f.githubToken = p.getenv("CATALYST_GITHUB_TOKEN")
+			f.gitToken = p.getenv("CATALYST_GIT_TOKEN")
+			f.webhookSecrets = p.getenv("CATALYST_GITHUB_WEBHOOK_SECRET")
+			f.apiToken = p.getenv("CATALYST_API_TOKEN")
+			f.encryptionKey = p.getenv("TOKEN_ENCRYPTION_KEY")
+			return p.serve(cmd.Context(), f)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.data, "data", "data", "folder for the database and caches")
+	flags.StringVar(&f.listen, "listen", "127.0.0.1:8080", "address to listen on")
+	flags.StringVar(&f.environmentsRepo, "environments-repo", "", "URL of the environments repository")
+	flags.StringVar(&f.repositoryURL, "argocd-repo-url", "", "the environments repository as Argo CD reaches it; --environments-repo when empty")
+	flags.StringVar(&f.branch, "branch", "main", "branch of the environments repository")
+	flags.StringVar(&f.githubAPI, "github-api", "https://api.github.com/", "address of GitHub's API")
+	flags.IntVar(&f.workers, "workers", 16, "jobs worked at once")
+	flags.IntVar(&f.renders, "renders", 4, "render processes at once")
+	flags.DurationVar(&f.poll, "poll", 15*time.Second, "time between looks at the environments repository for what people pushed")
+	flags.BoolVar(&f.localSources, "local-sources", false, "let projects name repositories on this machine (file:// and paths)")
+	flags.BoolVar(&f.demo, "demo", false, "serve a demo: everything under --data, with the repositories of examples/")
+	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
+	return cmd
+}
+
+// flagsFromEnvironment sets every flag that was not given from its CATALYST_ variable.
+func (p *program) flagsFromEnvironment(cmd *cobra.Command) error {
+	var errs []error
+	for _, name := range []string{"data", "listen", "environments-repo", "argocd-repo-url", "branch", "github-api", "workers", "renders", "poll", "local-sources", "demo", "log-level"} {
+		variable := "CATALYST_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		if v := p.getenv(variable); v != "" && !cmd.Flags().Changed(name) {
+			if err := cmd.Flags().Set(name, v); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", variable, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (p *program) logger(level string) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(level)); err != nil {
+		return nil, fmt.Errorf("--log-level %s: %w", level, err)
+	}
+	return slog.New(slog.NewJSONHandler(p.Err, &slog.HandlerOptions{Level: l})), nil
+}
+
+// serve wires the parts and runs them until ctx ends.
+func (p *program) serve(ctx context.Context, f serveFlags) error {
+	logger, err := p.logger(f.logLevel)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(f.data, 0o700); err != nil {
+		return fmt.Errorf("making the data folder: %w", err)
+	}
+	listener, err := net.Listen("tcp", f.listen)
+	if err != nil {
+		return fmt.Errorf("listening on %s: %w", f.listen, err)
+	}
+	defer func() { _ = listener.Close() }() // the server closes it; this is for what fails before
+	group, ctx := errgroup.WithContext(ctx)
+	if f.demo {
+		demo, err := prepareDemo(ctx, f.data)
+		if err != nil {
+			return err
+		}
+		group.Go(func() error { return demo.serve(ctx) })
+		demo.set(&f)
+	}
+	if err := f.validate(); err != nil {
+		return err
+	}
+	return p.runServer(ctx, group, f, listener, logger)
+}
+
+// validate names what is missing, all at once.
+func (f serveFlags) validate() error {
+	var errs []error
+	for _, missing := range []struct {
+		value, name, remedy string
+	}{
+		{f.environmentsRepo, "--environments-repo", "give the URL of the environments repository"},
+		{f.webhookSecrets, "CATALYST_GITHUB_WEBHOOK_SECRET", "set it here and in the webhook's settings"},
+		{f.encryptionKey, "TOKEN_ENCRYPTION_KEY", "make one with: openssl rand -hex 32"},
+	} {
+		if missing.value == "" {
+			errs = append(errs, fmt.Errorf("%s is not set (%s)", missing.name, missing.remedy))
+		}
+	}
+	if f.apiToken == "" && !f.demo {
+		errs = append(errs, errors.New("CATALYST_API_TOKEN is not set (any long random text)"))
+	}
+	return errors.Join(errs...)
+}
+
+func (p *program) runServer(ctx context.Context, group *errgroup.Group, f serveFlags, listener net.Listener, logger *slog.Logger) (err error) {
+	q, err := queue.Open(ctx, queue.Options{Path: filepath.Join(f.data, "catalyst.db"), Workers: f.workers, Logger: logger})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, q.Close()) }()
+	pool := worker.New(worker.Options{MaxWorkers: f.renders, Logger: logger})
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	loop, repo, err := newLoop(ctx, f, q, pool, logger)
+	if err != nil {
+		return err
+	}
+	s, err := server.New(server.Config{
+		WebhookSecrets: byteSlices(strings.Split(f.webhookSecrets, ",")), APIToken: f.apiToken, Demo: f.demo,
+		Intake: func(ctx context.Context, d queue.Delivery, e forge.Event) (bool, error) {
+			return q.Accept(ctx, d, gitops.Jobs(e, d.ID))
+		},
+		Data: apiData{loop: loop, repository: repo, queue: q}.functions(), Ready: q.Ping, QueueStats: q.Stats, Logger: logger, Version: version,
+	})
+	if err != nil {
+		return err
+	}
+	group.Go(func() error { return s.Run(ctx, listener) })
+	group.Go(func() error { return q.Run(ctx, loop.Work) })
+	group.Go(func() error { return loop.Follow(ctx) })
+	fmt.Fprintf(p.Err, "catalyst: serving on http://%s, environments repository %s\n", listener.Addr(), f.environmentsRepo)
+	return group.Wait()
+}
+
+func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Pool, logger *slog.Logger) (*gitops.Loop, *repository.Repository, error) {
+	key, err := secrets.ParseEncryptionKey(f.encryptionKey)
+	if err != nil {
+		return nil, nil, fmt.Errorf("TOKEN_ENCRYPTION_KEY: %w", err)
+	}
+	macKey, err := secrets.DeriveMACKey(key)
+	if err != nil {
+		return nil, nil, err
+	}
+	repo, err := openRepository(ctx, f, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	sources, err := source.New(source.Options{Dir: filepath.Join(f.data, "sources"), AllowLocal: f.localSources, Logger: logger,
+		Auth: func(string) *source.Auth {
+			if f.githubToken == "" {
+				return nil
+			}
+			return &source.Auth{Username: "x-access-token", Password: f.githubToken}
+		}})
+	if err != nil {
+		return nil, nil, err
+	}
+	github, err := forge.NewGitHub(forge.Options{BaseURL: f.githubAPI, Token: f.githubToken})
+	if err != nil {
+		return nil, nil, err
+	}
+	loop, err := gitops.New(gitops.Config{
+		Repository: repo, Sources: sources, Forge: github, Render: pool.Render,
+		Record: func(ctx context.Context, o gitops.Outcome) error {
+			return q.SaveOutcome(ctx, outcomeRow(o, time.Now()))
+		},
+		Enqueue: func(ctx context.Context, keys []v1alpha1.EnvironmentKey) error {
+			return q.Enqueue(ctx, gitops.EnvironmentJobs(keys)...)
+		},
+		RepositoryURL: f.argoURL(), Branch: f.branch, MACKey: macKey, Version: version, PollInterval: f.poll, Logger: logger,
+	})
+	return loop, repo, err
+}
+
+// argoURL is the environments repository as Argo CD reaches it.
+func (f serveFlags) argoURL() string {
+	if f.repositoryURL != "" {
+		return f.repositoryURL
+	}
+	return f.environmentsRepo
+}
+
+// openRepository opens the environments repository, and fills an empty one from the template.
+func openRepository(ctx context.Context, f serveFlags, logger *slog.Logger) (*repository.Repository, error) {
+	token := f.gitToken
+	if token == "" {
+		token = f.githubToken
+	}
+	repo, err := repository.Open(ctx, repository.Options{URL: f.environmentsRepo, Branch: f.branch, Logger: logger,
+		Auth: repository.Auth{Password: token}})
+	if err != nil {
+		return nil, err
+	}
+	files, err := gitops.InitialFiles(template.FS, f.argoURL(), f.branch)
+	if err != nil {
+		return nil, err
+	}
+	err = repo.Init(ctx, files, repository.Message("Begin the environments repository", "", []repository.Trailer{{Key: "Catalyst-Action", Value: "init"}}))
+	if err != nil && !errors.Is(err, repository.ErrUnchanged) {
+		return nil, fmt.Errorf("filling the environments repository: %w", err)
+	}
+	return repo, nil
+}
+
+func byteSlices(list []string) [][]byte {
+	var out [][]byte
+	for _, s := range list {
+		out = append(out, []byte(strings.TrimSpace(s)))
+	}
+	return out
+}
+
+func outcomeRow(o gitops.Outcome, at time.Time) queue.Outcome {
+	return queue.Outcome{Key: o.Key.String(), PRNumber: o.PRNumber, SourceSHA: o.SourceSHA, State: string(o.State),
+		Message: o.Message, Revision: o.Revision, Report: o.Report, At: at}
+}
