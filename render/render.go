@@ -66,6 +66,9 @@ func Render(ctx context.Context, in Input) (*Output, error) {
 // complete turns a template's objects into an environment's: cleaned, joined by what every environment gets, with
 // metadata, waves and order.
 func (j *job) complete(out *Output) error {
+	if err := j.checkNamespaces(out.Objects); err != nil {
+		return err
+	}
 	for _, obj := range out.Objects {
 		policy.Sanitize(obj, &out.Report)
 	}
@@ -89,6 +92,22 @@ func (j *job) complete(out *Output) error {
 	out.Report.Sort()
 	limits := j.in.Platform.Spec.Render
 	return checkSize(out.Objects, limits)
+}
+
+// checkNamespaces refuses objects that a template puts elsewhere: rewriting them silently would hide that they miss
+// what they were written for.
+func (j *job) checkNamespaces(objs []*unstructured.Unstructured) error {
+	var errs []error
+	for _, obj := range objs {
+		if ns := obj.GetNamespace(); ns != "" && ns != j.namespace {
+			errs = append(errs, &manifest.Problem{
+				Subject: obj.GetKind() + "/" + obj.GetName(), Field: "metadata.namespace",
+				Message: fmt.Sprintf("%q is not the environment's namespace %s [namespace]", ns, j.namespace),
+				Remedy:  "leave the namespace out",
+			})
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // checkSize holds the limits on objects where no child process does. The encoded size is the committed one, nearly.

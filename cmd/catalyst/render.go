@@ -79,18 +79,25 @@ func (p *program) render(ctx context.Context, flags renderFlags) (map[string][]b
 		return nil, nil, err
 	}
 	defer closeAll()
-	if docs.Certificate, err = p.certificate(flags.certificate); err != nil {
-		return nil, nil, err
-	}
 	out, err := render.Render(ctx, render.Input{
 		Platform: docs.Platform, Project: docs.Project, Environment: docs.Environment, Sources: sources,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
+	if flags.certificate != "" {
+		if docs.Certificate, err = os.ReadFile(flags.certificate); err != nil {
+			return nil, nil, fmt.Errorf("reading the certificate: %w", err)
+		}
+	}
 	digest, err := gitops.InputDigest(docs, version)
 	if err != nil {
 		return nil, nil, err
+	}
+	if docs.Certificate == nil {
+		if docs.Certificate, err = p.throwAwayCertificate(); err != nil {
+			return nil, nil, err
+		}
 	}
 	files, err := gitops.Folder(gitops.FolderInput{
 		Documents: docs, Rendered: out, MACKey: make([]byte, 32),
@@ -99,15 +106,8 @@ func (p *program) render(ctx context.Context, flags renderFlags) (map[string][]b
 	return files, out, err
 }
 
-// certificate reads the sealing certificate, or makes one that nobody has the key of.
-func (p *program) certificate(file string) ([]byte, error) {
-	if file != "" {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the certificate: %w", err)
-		}
-		return data, nil
-	}
+// throwAwayCertificate is one that nobody has the key of.
+func (p *program) throwAwayCertificate() ([]byte, error) {
 	fmt.Fprintln(p.Err, "catalyst: sealing with a throw-away certificate: nobody can open the result (give --certificate FILE)")
 	certificate, _, err := secrets.GenerateKeyPair(time.Now(), rand.Reader)
 	return certificate, err

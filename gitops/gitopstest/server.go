@@ -2,8 +2,8 @@
 package gitopstest
 
 import (
-	"bytes"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/cgi"
@@ -37,7 +37,7 @@ func NewServer(t testing.TB) *Server {
 		Path: filepath.Join(strings.TrimSpace(s.git("", "--exec-path")), "git-http-backend"),
 		Env: []string{"GIT_PROJECT_ROOT=" + s.dir, "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_NOSYSTEM=1", "HOME=" + s.dir,
 			"REMOTE_USER=tester", "GIT_HTTP_MAX_REQUEST_BUFFER=100M"},
-		Stderr: &bytes.Buffer{},
+		Stderr: io.Discard,
 	}
 	s.http = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/git-receive-pack") {

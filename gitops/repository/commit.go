@@ -17,7 +17,7 @@ import (
 )
 
 // maxAttempts is how often a group is recomputed because somebody else pushed first.
-const maxAttempts = 10
+const maxAttempts = 25
 
 // Change is a commit to be made.
 type Change struct {
@@ -89,7 +89,7 @@ func (r *Repository) commitWaiting(ctx context.Context) {
 			return
 		}
 		if attempt > 0 {
-			time.Sleep(rand.N(time.Duration(attempt) * 20 * time.Millisecond)) // two writers must not stay in step
+			time.Sleep(rand.N(min(time.Duration(attempt)*25, 400) * time.Millisecond)) // two writers must not stay in step
 		}
 		if group, err = r.attempt(ctx, group); errors.Is(err, ErrRefused) || errors.Is(err, ErrRewritten) {
 			break
