@@ -19,7 +19,7 @@ type command struct {
 	Branch     string             `json:"branch,omitempty"`
 	Title      string             `json:"title,omitempty"`
 	Subject    string             `json:"subject,omitempty"`
-	Files      map[string]*string `json:"files,omitempty"` // null deletes
+	Files      map[string]*string `json:"files,omitzero"` // null deletes
 	Labels     []string           `json:"labels,omitempty"`
 	Draft      bool               `json:"draft,omitempty"`
 	Fork       bool               `json:"fork,omitempty"`

@@ -209,7 +209,7 @@ func TestFiles(t *testing.T) {
 }
 
 func TestPushBranch(t *testing.T) {
-	s, c, g := start(t, t.TempDir())
+	_, c, g := start(t, t.TempDir())
 	d, err := c.PushBranch(t.Context(), shop, "release/1?", "Release", nil)
 	if !refused(err, 422) {
 		t.Errorf("a bad name: %v, %v", d, err)
@@ -220,9 +220,28 @@ func TestPushBranch(t *testing.T) {
 	if err != nil || e.Kind != forge.KindPush || e.Ref != "refs/heads/release/1" || e.After != sha {
 		t.Errorf("%+v, %s, %v", e, sha, err)
 	}
-	out, err := exec.Command("git", "clone", "--quiet", "--bare", s.CloneURL(shop), t.TempDir()).CombinedOutput()
+}
+
+// TestFetch fetches a fork's commit by its SHA alone, without blobs, as Catalyst's sources do.
+func TestFetch(t *testing.T) {
+	s, c, g := start(t, t.TempDir())
+	d, err := c.Open(t.Context(), shop, "a", "A", forgetest.PullOptions{Fork: true, Files: map[string][]byte{"a": []byte("a")}})
+	told(t, d, err)
+	p, err := g.PullRequest(t.Context(), shop, 1)
 	if err != nil {
-		t.Errorf("%v: %s", err, out)
+		t.Fatal(err)
+	}
+	d, err = c.Push(t.Context(), shop, 1, "Later", map[string][]byte{"a": nil}) // now no reference is at the commit
+	told(t, d, err)
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"init", "--quiet", "--initial-branch=main"},
+		{"fetch", "--quiet", "--depth=1", "--filter=blob:none", s.CloneURL(shop), p.Head.SHA},
+		{"cat-file", "-e", p.Head.SHA + "^{tree}"},
+	} {
+		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("git %s: %v: %s", args[0], err, out)
+		}
 	}
 }
 

@@ -35,12 +35,11 @@ func (s *Server) Open(ctx context.Context, fullName, branch, title string, o Pul
 		if c.subject == "" {
 			c.subject = title
 		}
+		start := s.startOwn
 		if o.Fork {
-			err = s.startFork(ctx, fullName, repo, p, c)
-		} else {
-			err = s.startOwn(ctx, fullName, st, p, c)
+			start = s.startFork
 		}
-		if err != nil {
+		if err := start(ctx, st, opening{fullName: fullName, pull: p, change: c}); err != nil {
 			return err
 		}
 		repo.Pulls = append(repo.Pulls, p)
@@ -67,14 +66,21 @@ func (r *repository) free(branch string, fork bool) error {
 	return nil
 }
 
+// opening is a pull request that has no reference yet, and what is to be committed to its branch first.
+type opening struct {
+	fullName string
+	pull     *pull
+	change   branchChange
+}
+
 // startOwn commits the files, if any, and writes the pull request's reference.
-func (s *Server) startOwn(ctx context.Context, fullName string, st *state, p *pull, c branchChange) error {
-	if c.files != nil {
-		if _, err := s.commit(ctx, st, fullName, c); err != nil {
+func (s *Server) startOwn(ctx context.Context, st *state, o opening) error {
+	if o.change.files != nil {
+		if _, err := s.commit(ctx, st, o.fullName, o.change); err != nil {
 			return err
 		}
 	}
-	return s.follow(ctx, fullName, p)
+	return s.follow(ctx, o.fullName, o.pull)
 }
 
 // follow lets the pull request's reference point to its branch's commit.
@@ -92,13 +98,13 @@ func (s *Server) follow(ctx context.Context, fullName string, p *pull) error {
 
 // startFork writes the reference of a pull request from a fork. The files, if any, are committed to nothing else; without
 // them the branch is the fork's, so it is taken away from the repository.
-func (s *Server) startFork(ctx context.Context, fullName string, repo *repository, p *pull, c branchChange) error {
-	g := s.git(fullName)
-	if c.files == nil {
-		if err := s.follow(ctx, fullName, p); err != nil {
+func (s *Server) startFork(ctx context.Context, st *state, o opening) error {
+	g, p := s.git(o.fullName), o.pull
+	if o.change.files == nil {
+		if err := s.follow(ctx, o.fullName, p); err != nil {
 			return err
 		}
-		if repo.free(p.Branch, false) != nil { // main, or a pull request's from the repository itself
+		if st.Repositories[o.fullName].free(p.Branch, false) != nil { // main, or a pull request's from the repository itself
 			return nil
 		}
 		_, err := g.run(ctx, nil, "update-ref", "-d", "refs/heads/"+p.Branch)
@@ -111,7 +117,7 @@ func (s *Server) startFork(ctx context.Context, fullName string, repo *repositor
 	if err != nil {
 		return err
 	}
-	sha, err := g.commit(ctx, change{parent: parent, subject: c.subject, files: c.files})
+	sha, err := g.commit(ctx, change{parent: parent, subject: o.change.subject, files: o.change.files})
 	if err != nil {
 		return err
 	}
@@ -235,7 +241,8 @@ func (s *Server) DeleteFork(_ context.Context, fullName string, number int) erro
 	})
 }
 
-// PushBranch commits to a branch, which is created from main if it is missing, and tells of it as a push.
+// PushBranch commits to a branch, which is created from main if it is missing, and tells of it as a push. An open pull
+// request from the branch moves along; GitHub would tell of that too, here its part is Push's.
 func (s *Server) PushBranch(ctx context.Context, fullName, branch, subject string, files map[string][]byte) (Delivery, error) {
 	var d Delivery
 	err := s.mutate(func(st *state) error {
