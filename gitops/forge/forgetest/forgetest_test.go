@@ -223,6 +223,7 @@ func TestPushBranch(t *testing.T) {
 }
 
 // TestFetch fetches a fork's commit by its SHA alone, without blobs, as Catalyst's sources do.
+// Version 2 of the protocol asks for no permission to do so, version 0 does.
 func TestFetch(t *testing.T) {
 	s, c, g := start(t, t.TempDir())
 	d, err := c.Open(t.Context(), shop, "a", "A", forgetest.PullOptions{Fork: true, Files: map[string][]byte{"a": []byte("a")}})
@@ -239,7 +240,7 @@ func TestFetch(t *testing.T) {
 		{"fetch", "--quiet", "--depth=1", "--filter=blob:none", s.CloneURL(shop), p.Head.SHA},
 		{"cat-file", "-e", p.Head.SHA + "^{tree}"},
 	} {
-		if out, err := exec.Command("git", append([]string{"-C", dir}, args...)...).CombinedOutput(); err != nil || len(out) > 0 {
+		if out, err := exec.Command("git", append([]string{"-C", dir, "-c", "protocol.version=0"}, args...)...).CombinedOutput(); err != nil || len(out) > 0 {
 			t.Errorf("git %s: %v: %s", args[0], err, out)
 		}
 	}
