@@ -27,7 +27,7 @@ var (
 // No text makes a line of its own but the body's, and no body line can be read as a trailer: such lines are indented.
 // A trailer with an invalid key is dropped.
 func Message(subject, body string, trailers []Trailer) string {
-	subject = truncate(singleLine(subject), maxSubject)
+	subject = truncate(line(subject), maxSubject)
 	if subject == "" {
 		subject = "(no subject)"
 	}
@@ -46,7 +46,7 @@ func FormatTrailers(trailers []Trailer) string {
 	var b strings.Builder
 	for _, t := range trailers {
 		if trailerKey.MatchString(t.Key) {
-			b.WriteString(strings.TrimRight(t.Key+": "+truncate(singleLine(t.Value), maxValue), " ") + "\n")
+			b.WriteString(strings.TrimRight(t.Key+": "+truncate(line(t.Value), maxValue), " ") + "\n")
 		}
 	}
 	return b.String()
@@ -55,55 +55,41 @@ func FormatTrailers(trailers []Trailer) string {
 // ParseTrailers reads the trailers of a commit message: its last paragraph, if that is not also its first and holds
 // nothing else.
 func ParseTrailers(message string) []Trailer {
-	_, _, trailers := splitMessage(message)
-	return trailers
-}
-
-func splitMessage(message string) (subject, body string, trailers []Trailer) {
 	message = strings.Trim(strings.ReplaceAll(message, "\r\n", "\n"), "\n")
-	subject, rest, found := strings.Cut(message, "\n\n")
-	subject = singleLine(subject)
-	if !found {
-		return subject, "", nil
+	i := strings.LastIndex(message, "\n\n")
+	if i < 0 {
+		return nil
 	}
-	rest = strings.Trim(rest, "\n")
-	before, last := "", rest
-	if i := strings.LastIndex(rest, "\n\n"); i >= 0 {
-		before, last = strings.TrimRight(rest[:i], "\n"), rest[i+2:]
-	}
-	for line := range strings.SplitSeq(last, "\n") {
-		key, value, ok := strings.Cut(line, ":")
+	var trailers []Trailer
+	for text := range strings.SplitSeq(message[i+2:], "\n") {
+		key, value, ok := strings.Cut(text, ":")
 		if !ok || !trailerKey.MatchString(key) || value != "" && value[0] != ' ' {
-			return subject, rest, nil
+			return nil
 		}
 		trailers = append(trailers, Trailer{Key: key, Value: strings.TrimSpace(value)})
 	}
-	return subject, before, trailers
+	return trailers
 }
 
 func quoteBody(body string) string {
 	body = strings.ReplaceAll(strings.ReplaceAll(body, "\r\n", "\n"), "\r", "\n")
 	var lines []string
 	blank := true
-	for line := range strings.SplitSeq(body, "\n") {
-		indented := suspicious.MatchString(line)
-		if line = singleLine(line); line == "" {
-			if !blank {
-				lines = append(lines, "")
-			}
-			blank = true
+	for raw := range strings.SplitSeq(body, "\n") {
+		text := line(raw)
+		switch {
+		case text == "" && blank:
 			continue
+		case text != "" && (suspicious.MatchString(raw) || suspicious.MatchString(text)):
+			text = "    " + text
 		}
-		if indented || suspicious.MatchString(line) {
-			line = "    " + line
-		}
-		lines, blank = append(lines, line), false
+		lines, blank = append(lines, text), text == ""
 	}
 	return strings.TrimRight(strings.Join(lines, "\n"), "\n")
 }
 
-// singleLine replaces control characters and every line separator by spaces, drops what is invisible, and folds spaces.
-func singleLine(s string) string {
+// line replaces control characters and every line separator by spaces, drops what is invisible, and folds spaces.
+func line(s string) string {
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsControl(r), unicode.IsSpace(r), r == '\u2028', r == '\u2029':

@@ -10,17 +10,15 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// The errors that callers tell apart. Others are of the transport, or a *RefusedError.
+// The errors that callers tell apart.
 var (
-	// ErrUnchanged means that an edit leaves the tree as it is: nothing was committed.
+	// ErrUnchanged means that there is nothing to do: an edit leaves the tree as it is, or Init found a commit.
 	ErrUnchanged = errors.New("nothing changed")
-	// ErrEmpty means that the branch has no commit yet; Init makes the first.
-	ErrEmpty = errors.New("the environments repository is empty: initialise it first")
-	// ErrNotEmpty means that Init found a commit.
-	ErrNotEmpty = errors.New("the environments repository is not empty")
-	// ErrRewritten means that the remote's branch no longer contains a commit it had: it was force-pushed, replaced or
-	// deleted. Nothing is written until Adopt.
-	ErrRewritten = errors.New("the branch of the environments repository was rewritten: nothing is written to it until it is adopted")
+	// ErrRewritten means that the remote's branch no longer contains a commit it had: it was forced back, replaced or
+	// deleted.
+	ErrRewritten = errors.New("the branch of the environments repository was rewritten")
+	// ErrRefused means that the remote will not take a push however often it is tried. See RefusedError.
+	ErrRefused = errors.New("the push was refused")
 	// ErrInvalidPath means that a path may not stand in the repository.
 	ErrInvalidPath = errors.New("invalid path")
 	// ErrTooLarge means that the remote sent more than the options allow.
@@ -60,21 +58,18 @@ type Options struct {
 	Timeout time.Duration
 	// MaxPack is the most bytes taken from the remote in one exchange; 500 MiB when zero.
 	MaxPack int64
-	// MaxFile is the most bytes of one file; 10 MiB when zero.
+	// MaxFile is the most bytes of one file that is read; 10 MiB when zero.
 	MaxFile int64
-	// BlobCache is the most bytes of file contents kept in memory; 64 MiB when zero.
-	BlobCache int64
-	// MaxAttempts of a push before its changes fail; 10 when zero.
-	MaxAttempts int
+	// MaxMemory is how many bytes of objects may gather before only the tip's are read anew; 256 MiB when zero.
+	MaxMemory int64
 }
 
-func (o Options) withDefaults() Options {
-	if o.Branch == "" {
-		o.Branch = "main"
+func (o *Options) setDefaults() error {
+	o.Branch = orElse(o.Branch, "main")
+	if err := checkBranch(o.Branch); err != nil {
+		return err
 	}
-	if o.Committer == (Signature{}) {
-		o.Committer = Signature{Name: "Catalyst", Email: "catalyst@catalyst.dev"}
-	}
+	o.Committer = orElse(o.Committer, Signature{Name: "Catalyst", Email: "catalyst@catalyst.dev"})
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -84,9 +79,8 @@ func (o Options) withDefaults() Options {
 	o.Timeout = orElse(o.Timeout, 2*time.Minute)
 	o.MaxPack = orElse(o.MaxPack, 500<<20)
 	o.MaxFile = orElse(o.MaxFile, 10<<20)
-	o.BlobCache = orElse(o.BlobCache, 64<<20)
-	o.MaxAttempts = orElse(o.MaxAttempts, 10)
-	return o
+	o.MaxMemory = orElse(o.MaxMemory, 256<<20)
+	return nil
 }
 
 func orElse[T comparable](v, fallback T) T {
@@ -97,11 +91,10 @@ func orElse[T comparable](v, fallback T) T {
 	return v
 }
 
-// reference is the branch's full name. Names that go-git or a server would take for something else are refused.
-func (o Options) reference() (plumbing.ReferenceName, error) {
-	name := plumbing.NewBranchReferenceName(o.Branch)
-	if err := name.Validate(); err != nil || strings.HasPrefix(o.Branch, "-") {
-		return "", fmt.Errorf("branch %q: not a valid branch name", o.Branch)
+// checkBranch refuses names that go-git or a server would take for something else.
+func checkBranch(name string) error {
+	if err := plumbing.NewBranchReferenceName(name).Validate(); err != nil || strings.HasPrefix(name, "-") {
+		return fmt.Errorf("branch %q: not a valid branch name", name)
 	}
-	return name, nil
+	return nil
 }

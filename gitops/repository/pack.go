@@ -2,7 +2,6 @@ package repository
 
 import (
 	"bytes"
-	"compress/zlib"
 	"crypto/sha1" //nolint:gosec // Git's object format
 	"encoding/binary"
 	"errors"
@@ -16,37 +15,15 @@ import (
 // maxInflated bounds what one pack may grow to in memory, as a multiple of the largest pack.
 const maxInflated = 4
 
-// encodePack writes objects as a pack without deltas: they are small and new.
-func encodePack(objects []rawObject) ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteString("PACK")
-	header := binary.BigEndian.AppendUint32(nil, packfile.VersionSupported)
-	b.Write(binary.BigEndian.AppendUint32(header, uint32(len(objects)))) //nolint:gosec // a group's objects
-	z, err := zlib.NewWriterLevel(&b, zlib.BestSpeed)
-	if err != nil {
-		return nil, err
-	}
-	for _, o := range objects {
-		size := uint64(len(o.data))
-		first := byte(o.kind)<<4 | byte(size&0x0f)
-		size >>= 4
-		for size > 0 {
-			b.WriteByte(first | 0x80)
-			first = byte(size & 0x7f)
-			size >>= 7
-		}
-		b.WriteByte(first)
-		z.Reset(&b)
-		if _, err := z.Write(o.data); err != nil {
-			return nil, err
-		}
-		if err := z.Close(); err != nil {
-			return nil, err
-		}
-	}
-	sum := sha1.Sum(b.Bytes()) //nolint:gosec // Git's object format
-	b.Write(sum[:])
-	return b.Bytes(), nil
+// rawObject is an object of a pack.
+type rawObject struct {
+	hash plumbing.Hash
+	kind plumbing.ObjectType
+	data []byte
+}
+
+func newObject(kind plumbing.ObjectType, data []byte) rawObject {
+	return rawObject{hash: plumbing.ComputeHash(kind, data), kind: kind, data: data}
 }
 
 type pendingDelta struct {

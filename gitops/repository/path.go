@@ -3,23 +3,26 @@ package repository
 import (
 	"fmt"
 	"io/fs"
-	"path"
 	"strings"
 	"unicode"
 )
 
-// checkPath refuses what may not be written: paths that are not plain, and every spelling of .git that some file
-// system takes for it.
-func checkPath(file string) error {
-	if !fs.ValidPath(file) || file == "." {
-		return fmt.Errorf("%w %q: want a relative slash-separated path without . and .. elements", ErrInvalidPath, file)
+// split gives the parts of a path, none for the root. It refuses what may not stand in the repository: paths that are
+// not plain, and every spelling of .git that some file system takes for it.
+func split(file string) ([]string, error) {
+	if file == "." {
+		return nil, nil
 	}
-	for part := range strings.SplitSeq(file, "/") {
-		if err := checkName(part); err != nil {
-			return fmt.Errorf("%w %q: %w", ErrInvalidPath, file, err)
+	if !fs.ValidPath(file) {
+		return nil, fmt.Errorf("%w %q: want a relative slash-separated path without . and .. elements", ErrInvalidPath, file)
+	}
+	names := strings.Split(file, "/")
+	for _, name := range names {
+		if err := checkName(name); err != nil {
+			return nil, fmt.Errorf("%w %q: %w", ErrInvalidPath, file, err)
 		}
 	}
-	return nil
+	return names, nil
 }
 
 func checkName(name string) error {
@@ -43,15 +46,4 @@ func checkName(name string) error {
 		return fmt.Errorf("%q is Git's own", name)
 	}
 	return nil
-}
-
-// parts of a path for reading; nil for the root.
-func parts(file string) ([]string, bool) {
-	if file == "" || file == "." {
-		return nil, true
-	}
-	if !fs.ValidPath(file) {
-		return nil, false
-	}
-	return strings.Split(path.Clean(file), "/"), true
 }

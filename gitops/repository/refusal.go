@@ -29,8 +29,8 @@ func (e *RefusedError) Error() string {
 	return text
 }
 
-// Unwrap gives the transport's error.
-func (e *RefusedError) Unwrap() error { return e.cause }
+// Unwrap gives ErrRefused and the transport's error.
+func (e *RefusedError) Unwrap() []error { return []error{ErrRefused, e.cause} }
 
 // fasterWords are the reasons that servers give when somebody else moved the branch first.
 var fasterWords = []string{
@@ -40,7 +40,7 @@ var fasterWords = []string{
 
 // classify tells refusals, which are final, from everything that trying again on a fresh tip can cure.
 func classify(url string, report *packp.ReportStatus, err error, output string) error {
-	output = truncate(singleLine(output), 500)
+	output = truncate(line(output), 500)
 	if errors.Is(err, transport.ErrAuthenticationRequired) || errors.Is(err, transport.ErrAuthorizationFailed) ||
 		errors.Is(err, transport.ErrRepositoryNotFound) {
 		return &RefusedError{Reason: err.Error(), Output: output, cause: err}
@@ -48,7 +48,7 @@ func classify(url string, report *packp.ReportStatus, err error, output string) 
 	if report != nil && report.UnpackStatus == "ok" {
 		for _, s := range report.CommandStatuses {
 			if s.Status != "ok" && !faster(s.Status) {
-				return &RefusedError{Reason: truncate(singleLine(s.Status), 200), Output: output, cause: err}
+				return &RefusedError{Reason: truncate(line(s.Status), 200), Output: output, cause: err}
 			}
 		}
 	}

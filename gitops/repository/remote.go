@@ -19,6 +19,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/transport/file"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
 	"github.com/go-git/go-git/v5/plumbing/transport/ssh"
+	"github.com/go-git/go-git/v5/storage/memory"
 	"golang.org/x/crypto/ssh/knownhosts"
 )
 
@@ -27,7 +28,6 @@ type remote struct {
 	transport transport.Transport
 	endpoint  *transport.Endpoint
 	auth      transport.AuthMethod
-	reference plumbing.ReferenceName
 	timeout   time.Duration
 	maxPack   int64
 	// stateless is HTTP, where a push needs no advertisement before it.
@@ -39,10 +39,6 @@ type remote struct {
 }
 
 func newRemote(o Options) (*remote, error) {
-	reference, err := o.reference()
-	if err != nil {
-		return nil, err
-	}
 	endpoint, err := transport.NewEndpoint(o.URL)
 	if err != nil || o.URL == "" {
 		// The URL may hold a password, and so may the error.
@@ -56,7 +52,7 @@ func newRemote(o Options) (*remote, error) {
 		o.Auth.Password = endpoint.Password
 	}
 	endpoint.User, endpoint.Password = "", ""
-	r := &remote{endpoint: endpoint, reference: reference, timeout: o.Timeout, maxPack: o.MaxPack}
+	r := &remote{endpoint: endpoint, timeout: o.Timeout, maxPack: o.MaxPack}
 	switch endpoint.Protocol {
 	case "http", "https":
 		r.stateless = true
@@ -141,7 +137,7 @@ func sshAuth(a Auth) (transport.AuthMethod, error) {
 }
 
 // tip asks the remote for the branch; the zero hash when it has none.
-func (r *remote) tip(ctx context.Context) (plumbing.Hash, error) {
+func (r *remote) tip(ctx context.Context, ref plumbing.ReferenceName) (plumbing.Hash, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	s, err := r.transport.NewUploadPackSession(r.endpoint, r.auth)
@@ -159,7 +155,7 @@ func (r *remote) tip(ctx context.Context) (plumbing.Hash, error) {
 	r.mu.Lock()
 	r.fetches = refs.Capabilities
 	r.mu.Unlock()
-	return refs.References[r.reference.String()], nil
+	return refs.References[ref.String()], nil
 }
 
 func (r *remote) supports(c capability.Capability) bool {
@@ -169,22 +165,19 @@ func (r *remote) supports(c capability.Capability) bool {
 }
 
 // anyObject tells whether single trees and files can be asked for by hash.
-func (r *remote) anyObject() bool { return r.supports("allow-any-sha1-in-want") || r.supports(capability.AllowReachableSHA1InWant) && r.supports(capability.Filter) }
+func (r *remote) anyObject() bool {
+	return r.supports("allow-any-sha1-in-want") || r.supports(capability.AllowReachableSHA1InWant) && r.supports(capability.Filter)
+}
 
-type fetchRequest struct {
+// request is what to fetch.
+type request struct {
 	wants, haves, shallows []plumbing.Hash
 	depth                  int
 	// contents asks for files too.
 	contents bool
 }
 
-type fetched struct {
-	objects []rawObject
-	// shallow and unshallow are the changes of the boundary that a depth made.
-	shallow, unshallow []plumbing.Hash
-}
-
-func (r *remote) fetch(ctx context.Context, f fetchRequest) (*fetched, error) {
+func (r *remote) fetch(ctx context.Context, f request) (*memory.Storage, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	s, err := r.transport.NewUploadPackSession(r.endpoint, r.auth)
@@ -206,10 +199,19 @@ func (r *remote) fetch(ctx context.Context, f fetchRequest) (*fetched, error) {
 	if err != nil {
 		return nil, fmt.Errorf("fetching from %s: %w", r.endpoint, err)
 	}
-	return &fetched{objects: objects, shallow: res.Shallows, unshallow: res.Unshallows}, nil
+	pack := memory.NewStorage()
+	for _, o := range objects {
+		obj := &plumbing.MemoryObject{}
+		obj.SetType(o.kind)
+		if _, err := obj.Write(o.data); err != nil {
+			return nil, err
+		}
+		pack.Objects[o.hash] = obj
+	}
+	return pack, nil
 }
 
-func (r *remote) uploadRequest(f fetchRequest) *packp.UploadPackRequest {
+func (r *remote) uploadRequest(f request) *packp.UploadPackRequest {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	req := packp.NewUploadPackRequestFromCapabilities(r.fetches)
@@ -245,7 +247,7 @@ func readPack(res io.Reader, caps *capability.List, most int64) ([]byte, error) 
 }
 
 // push moves the branch from old to the new commit if the remote still has it at old.
-func (r *remote) push(ctx context.Context, old, tip plumbing.Hash, pack []byte) error {
+func (r *remote) push(ctx context.Context, ref plumbing.ReferenceName, old, tip plumbing.Hash, pack []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
 	s, err := r.transport.NewReceivePackSession(r.endpoint, r.auth)
@@ -265,7 +267,7 @@ func (r *remote) push(ctx context.Context, old, tip plumbing.Hash, pack []byte) 
 		}
 		req.Progress = said
 	}
-	req.Commands = []*packp.Command{{Name: r.reference, Old: old, New: tip}}
+	req.Commands = []*packp.Command{{Name: ref, Old: old, New: tip}}
 	req.Packfile = io.NopCloser(bytes.NewReader(pack))
 	report, err := s.ReceivePack(ctx, req)
 	if err == nil && report == nil && caps.Supports(capability.ReportStatus) {

@@ -2,13 +2,20 @@ package repository
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"slices"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/filemode"
+	"github.com/go-git/go-git/v5/plumbing/object"
 )
+
+// maxEntries is the most files that are read at once.
+const maxEntries = 50_000
 
 // Entry is one name in a folder.
 type Entry struct {
@@ -22,13 +29,10 @@ type Entry struct {
 // Snapshot is the repository at one commit. It is immutable and safe for concurrent use. Paths are relative and
 // slash-separated; "." is the root. What is not there is fs.ErrNotExist.
 type Snapshot struct {
-	store  *store
-	commit plumbing.Hash
-	root   plumbing.Hash
-	// fresh holds the objects of commits that are not pushed yet; nil when there are none.
-	fresh *overlay
-	// base is the pushed commit that fresh builds on.
-	base plumbing.Hash
+	repository *Repository
+	objects    *objects
+	commit     plumbing.Hash
+	tree       plumbing.Hash
 }
 
 // Revision is the commit in hex; empty for a branch without commits.
@@ -39,133 +43,132 @@ func (s *Snapshot) Revision() string {
 	return s.commit.String()
 }
 
-func (s *Snapshot) remoteCommit() plumbing.Hash {
-	if s.fresh != nil {
-		return s.base
+func (s *Snapshot) find(file string) (object.TreeEntry, error) {
+	names, err := split(file)
+	if err != nil {
+		return object.TreeEntry{}, &fs.PathError{Op: "open", Path: file, Err: fs.ErrInvalid}
 	}
-	return s.commit
-}
-
-func (s *Snapshot) tree(ctx context.Context, h plumbing.Hash) (tree, error) {
-	if h.IsZero() {
-		return nil, nil
+	e, ok, err := s.objects.find(s.tree, names)
+	if err != nil {
+		return e, fmt.Errorf("reading %s: %w", file, err)
 	}
-	if s.fresh != nil {
-		if t, ok := s.fresh.trees[h]; ok {
-			return t, nil
-		}
-	}
-	return s.store.tree(ctx, s.remoteCommit(), h)
-}
-
-func (s *Snapshot) find(ctx context.Context, file string) (treeEntry, error) {
-	names, ok := parts(file)
 	if !ok {
-		return treeEntry{}, &fs.PathError{Op: "open", Path: file, Err: fs.ErrInvalid}
-	}
-	e := treeEntry{mode: 0o40000, hash: s.root}
-	for _, name := range names {
-		if !e.dir() {
-			return treeEntry{}, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
-		}
-		t, err := s.tree(ctx, e.hash)
-		if err != nil {
-			return treeEntry{}, fmt.Errorf("reading %s: %w", file, err)
-		}
-		if e, ok = t.find(name); !ok {
-			return treeEntry{}, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
-		}
+		return e, &fs.PathError{Op: "open", Path: file, Err: fs.ErrNotExist}
 	}
 	return e, nil
 }
 
-// Tree gives the hash of a folder or file, and whether it is there. Equal hashes are equal contents. In the newest
-// snapshot, and in those handed to an Edit, it never needs the network. In an older one it may, and a remote that cannot
-// be reached then looks like a path that is not there: use ReadDir where that matters.
+// Tree gives the hash of a folder or file, and whether it is there. Equal hashes are equal contents. It needs no network.
 func (s *Snapshot) Tree(file string) (hash string, ok bool) {
-	e, err := s.find(context.Background(), file)
-	if err != nil || e.hash.IsZero() {
+	e, err := s.find(file)
+	if err != nil || e.Hash.IsZero() {
 		return "", false
 	}
-	return e.hash.String(), true
+	return e.Hash.String(), true
 }
 
 // ReadFile reads one file. Links and submodules are not followed but refused.
 func (s *Snapshot) ReadFile(ctx context.Context, file string) ([]byte, error) {
-	e, err := s.find(ctx, file)
+	e, err := s.find(file)
 	if err != nil {
 		return nil, err
 	}
-	if !e.file() {
-		return nil, &fs.PathError{Op: "read", Path: file, Err: fmt.Errorf("not a regular file (mode %s)", e.mode)}
+	if !regular(e) {
+		return nil, &fs.PathError{Op: "read", Path: file, Err: fmt.Errorf("not a regular file (mode %s)", e.Mode)}
 	}
-	contents, err := s.contents(ctx, []plumbing.Hash{e.hash})
+	contents, err := s.contents(ctx, []plumbing.Hash{e.Hash})
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", file, err)
 	}
-	return slices.Clone(contents[e.hash]), nil
+	return contents[e.Hash], nil
 }
 
+func regular(e object.TreeEntry) bool {
+	return e.Mode == filemode.Regular || e.Mode == filemode.Executable || e.Mode == filemode.Deprecated
+}
+
+// contents reads files by hash, fetching all that are missing in one exchange.
 func (s *Snapshot) contents(ctx context.Context, hashes []plumbing.Hash) (map[plumbing.Hash][]byte, error) {
-	found := map[plumbing.Hash][]byte{}
-	var pushed []plumbing.Hash
+	var missing []plumbing.Hash
 	for _, h := range hashes {
-		if s.fresh != nil {
-			if data, ok := s.fresh.blobs[h]; ok {
-				found[h] = data
-				continue
-			}
+		if _, ok := s.objects.get(h); !ok {
+			missing = append(missing, h)
 		}
-		pushed = append(pushed, h)
 	}
-	more, err := s.store.files(ctx, s.remoteCommit(), pushed)
-	for h, data := range more {
+	if len(missing) > 0 {
+		if err := s.fetch(ctx, missing); err != nil {
+			return nil, err
+		}
+	}
+	found := make(map[plumbing.Hash][]byte, len(hashes))
+	for _, h := range hashes {
+		data, ok, err := s.objects.read(h)
+		switch {
+		case err != nil:
+			return nil, err
+		case !ok:
+			return nil, fmt.Errorf("file %s is not on the remote", h)
+		case int64(len(data)) > s.repository.options.MaxFile:
+			return nil, fmt.Errorf("file of %d bytes: %w", len(data), ErrTooLarge)
+		}
 		found[h] = data
 	}
-	return found, err
+	return found, nil
+}
+
+// fetch gets files by hash or, from a server that does not serve them singly, with the whole commit.
+func (s *Snapshot) fetch(ctx context.Context, hashes []plumbing.Hash) error {
+	remote := s.repository.remote
+	var single error
+	if remote.anyObject() {
+		pack, err := remote.fetch(ctx, request{wants: hashes, contents: true})
+		if err == nil {
+			s.objects.putAll(pack)
+			return nil
+		}
+		single = err
+	}
+	pack, err := remote.fetch(ctx, request{wants: []plumbing.Hash{s.commit}, depth: 1, contents: true})
+	if err != nil {
+		return errors.Join(err, single)
+	}
+	s.objects.putAll(pack)
+	return nil
 }
 
 // ReadDir lists a folder, sorted by name.
-func (s *Snapshot) ReadDir(ctx context.Context, dir string) ([]Entry, error) {
-	t, err := s.folder(ctx, dir)
+func (s *Snapshot) ReadDir(_ context.Context, dir string) ([]Entry, error) {
+	t, err := s.folder(dir)
 	if err != nil {
 		return nil, err
 	}
 	entries := make([]Entry, 0, len(t))
 	for _, e := range t {
-		entries = append(entries, Entry{Name: e.name, Dir: e.dir(), Hash: e.hash.String()})
+		entries = append(entries, Entry{Name: e.Name, Dir: e.Mode == filemode.Dir, Hash: e.Hash.String()})
 	}
-	slices.SortFunc(entries, func(a, b Entry) int {
-		switch {
-		case a.Name < b.Name:
-			return -1
-		case a.Name > b.Name:
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(entries, func(a, b Entry) int { return strings.Compare(a.Name, b.Name) })
 	return entries, nil
 }
 
-func (s *Snapshot) folder(ctx context.Context, dir string) (tree, error) {
-	e, err := s.find(ctx, dir)
+func (s *Snapshot) folder(dir string) ([]object.TreeEntry, error) {
+	e, err := s.find(dir)
 	if err != nil {
 		return nil, err
 	}
-	if !e.dir() {
+	if e.Mode != filemode.Dir {
 		return nil, &fs.PathError{Op: "readdir", Path: dir, Err: fmt.Errorf("not a folder: %w", fs.ErrInvalid)}
 	}
-	return s.tree(ctx, e.hash)
+	return s.objects.tree(e.Hash)
 }
 
 // Files reads all regular files below a folder, by path inside it, in one exchange with the remote at most.
 func (s *Snapshot) Files(ctx context.Context, dir string) (map[string][]byte, error) {
-	t, err := s.folder(ctx, dir)
+	t, err := s.folder(dir)
 	if err != nil {
 		return nil, err
 	}
 	names := map[string]plumbing.Hash{}
-	if err := s.collect(ctx, "", t, names); err != nil {
+	if err := s.collect("", t, names); err != nil {
 		return nil, fmt.Errorf("reading %s: %w", dir, err)
 	}
 	hashes := make([]plumbing.Hash, 0, len(names))
@@ -179,23 +182,23 @@ func (s *Snapshot) Files(ctx context.Context, dir string) (map[string][]byte, er
 	}
 	files := make(map[string][]byte, len(names))
 	for name, h := range names {
-		files[name] = slices.Clone(contents[h])
+		files[name] = contents[h]
 	}
 	return files, nil
 }
 
-func (s *Snapshot) collect(ctx context.Context, dir string, t tree, into map[string]plumbing.Hash) error {
+func (s *Snapshot) collect(dir string, t []object.TreeEntry, into map[string]plumbing.Hash) error {
 	for _, e := range t {
-		name := path.Join(dir, e.name)
+		name := path.Join(dir, e.Name)
 		switch {
-		case e.file():
-			into[name] = e.hash
-		case e.dir():
-			sub, err := s.tree(ctx, e.hash)
+		case regular(e):
+			into[name] = e.Hash
+		case e.Mode == filemode.Dir:
+			sub, err := s.objects.tree(e.Hash)
 			if err != nil {
 				return err
 			}
-			if err := s.collect(ctx, name, sub, into); err != nil {
+			if err := s.collect(name, sub, into); err != nil {
 				return err
 			}
 		}
@@ -207,27 +210,27 @@ func (s *Snapshot) collect(ctx context.Context, dir string, t tree, into map[str
 }
 
 // Changed lists the paths, depth levels below dir, whose contents differ from those of an earlier snapshot, sorted;
-// ("environments", 3) gives the environments. It reads only what differs. A nil from is an empty repository.
-func (s *Snapshot) Changed(ctx context.Context, from *Snapshot, dir string, depth int) ([]string, error) {
+// ("environments", 3) gives the environments. It reads only the folders that differ. A nil from is an empty repository.
+func (s *Snapshot) Changed(from *Snapshot, dir string, depth int) ([]string, error) {
 	if from == nil {
-		from = &Snapshot{store: s.store}
+		from = &Snapshot{repository: s.repository, objects: s.objects}
 	}
 	var changed []string
-	err := s.compare(ctx, from, dir, depth, &changed)
+	err := s.compare(from, dir, depth, &changed)
 	slices.Sort(changed)
 	return changed, err
 }
 
-func (s *Snapshot) compare(ctx context.Context, from *Snapshot, dir string, depth int, changed *[]string) error {
-	before, err := from.find(ctx, dir)
-	if err != nil && !notExist(err) {
+func (s *Snapshot) compare(from *Snapshot, dir string, depth int, changed *[]string) error {
+	before, err := from.find(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	after, err := s.find(ctx, dir)
-	if err != nil && !notExist(err) {
+	after, err := s.find(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if before == after {
+	if before.Hash == after.Hash && before.Mode == after.Mode {
 		return nil
 	}
 	if depth == 0 {
@@ -235,23 +238,20 @@ func (s *Snapshot) compare(ctx context.Context, from *Snapshot, dir string, dept
 		return nil
 	}
 	names := map[string]bool{}
-	for _, side := range []struct {
-		snapshot *Snapshot
-		entry    treeEntry
-	}{{from, before}, {s, after}} {
-		if !side.entry.dir() {
+	for o, e := range map[*Snapshot]object.TreeEntry{from: before, s: after} {
+		if e.Mode != filemode.Dir {
 			continue
 		}
-		t, err := side.snapshot.tree(ctx, side.entry.hash)
+		t, err := o.objects.tree(e.Hash)
 		if err != nil {
 			return err
 		}
 		for _, e := range t {
-			names[e.name] = true
+			names[e.Name] = true
 		}
 	}
 	for name := range names {
-		if err := s.compare(ctx, from, path.Join(dir, name), depth-1, changed); err != nil {
+		if err := s.compare(from, path.Join(dir, name), depth-1, changed); err != nil {
 			return err
 		}
 	}
