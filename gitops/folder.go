@@ -81,10 +81,7 @@ func seal(in FolderInput) ([]*unstructured.Unstructured, error) {
 				Message: "the environments repository has no sealing certificate, and a plain Secret is never committed",
 				Remedy:  "save the certificate of the sealed-secrets controller as " + certificateFile + " (kubeseal --fetch-cert)"}
 		}
-		committed, err := committedSeal(in.Committed, obj.GetName())
-		if err != nil {
-			return nil, err
-		}
+		committed := committedSeal(in.Committed, obj.GetName())
 		objs[i], err = sealer.Seal(obj, committed, unstable[obj.GetName()])
 		if err != nil {
 			return nil, err
@@ -107,18 +104,18 @@ func newSealer(in FolderInput) (*secrets.Sealer, error) {
 
 // committedSeal finds the SealedSecret of that name among the committed manifests; nil when there is none. One that was
 // broken by hand counts as none.
-func committedSeal(committed map[string][]byte, name string) (*unstructured.Unstructured, error) {
+func committedSeal(committed map[string][]byte, name string) *unstructured.Unstructured {
 	probe := &unstructured.Unstructured{Object: map[string]any{"apiVersion": "bitnami.com/v1alpha1", "kind": "SealedSecret"}}
 	probe.SetName(name)
 	data, ok := committed[manifest.FileName(probe)]
 	if !ok {
-		return nil, nil
+		return nil
 	}
 	objs, err := manifest.Decode(manifest.FileName(probe), data)
 	if err != nil || len(objs) != 1 || objs[0].GetName() != name {
-		return nil, nil
+		return nil
 	}
-	return objs[0], nil
+	return objs[0]
 }
 
 func unstableKeys(list []string) map[string]map[string]bool {

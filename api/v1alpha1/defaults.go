@@ -51,8 +51,8 @@ func (e *Environment) SetDefaults() {
 }
 
 // SetDefaults fills all but the domain, the registry and class names.
-func (p *Platform) SetDefaults() {
-	s := &p.Spec
+func (pl *Platform) SetDefaults() {
+	s := &pl.Spec
 	setIfZero(&s.Ingress.Namespace, "ingress-nginx")
 	setIfZero(&s.Cluster.Server, "https://kubernetes.default.svc")
 	setIfZero(&s.Cluster.KubeVersion, "v1.36.0")

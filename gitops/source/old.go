@@ -78,7 +78,7 @@ func (o *oldRemote) sshAuth(user string) (transport.AuthMethod, error) {
 	if err != nil {
 		return nil, fmt.Errorf("writing the known hosts: %w", err)
 	}
-	defer os.Remove(f.Name())
+	defer func() { _ = os.Remove(f.Name()) }() // a left-over holds public keys only
 	_, err = f.Write(o.auth.KnownHosts)
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, fmt.Errorf("writing the known hosts: %w", err)

@@ -82,7 +82,7 @@ func load(ctx context.Context, in Input) (*composetypes.Project, map[string]any,
 		in.Report.Add(manifest.Finding{File: files[0], Key: name, Verdict: manifest.Approximated,
 			Reason: "the variable is not set: empty, as Compose does; set it in values.variables or .env"})
 	}
-	project, dict, err := l.model(ctx, dir, env)
+	project, dict, err := l.model(ctx, env)
 	if err != nil {
 		return nil, nil, loadProblem(files[0], err)
 	}
@@ -241,7 +241,7 @@ func (l *fileLoader) failure(file string) error {
 }
 
 // model hands the documents to compose-go, with every way to a disk, a network or the process environment closed.
-func (l *fileLoader) model(ctx context.Context, dir string, env map[string]string) (*composetypes.Project, map[string]any, error) {
+func (l *fileLoader) model(ctx context.Context, env map[string]string) (*composetypes.Project, map[string]any, error) {
 	details := composetypes.ConfigDetails{WorkingDir: ".", Environment: env}
 	for _, d := range l.docs {
 		data, err := yaml.Marshal(d.root)

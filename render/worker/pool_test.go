@@ -50,6 +50,8 @@ func hostile(ctx context.Context, in render.Input) (*render.Output, error) {
 	say := func(v ...any) { out.Objects = append(out.Objects, object(fmt.Sprint(v...))) }
 	arg := slices.Concat(in.SecretNames, []string{""})[0]
 	switch in.Environment.Name {
+	case "real":
+		return render.Render(ctx, in)
 	case "overflow":
 		overflow(0)
 	case "panic":
@@ -264,7 +266,7 @@ func TestNoInheritedDescriptor(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only its number matters
 	var stat unix.Stat_t
 	if err := unix.Fstat(int(f.Fd()), &stat); err != nil {
 		t.Fatal(err)

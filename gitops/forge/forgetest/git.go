@@ -121,7 +121,7 @@ func (g git) tree(ctx context.Context, c change) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("creating the index: %w", err)
 	}
-	defer os.RemoveAll(temp)
+	defer func() { _ = os.RemoveAll(temp) }() // a left-over is harmless
 	g.env = append(slices.Clone(g.env), "GIT_INDEX_FILE="+filepath.Join(temp, "index"))
 	base := "--empty"
 	if c.parent != "" {
