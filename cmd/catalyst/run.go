@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
 	"catalyst.dev/catalyst/render"
@@ -41,6 +42,8 @@ func run(ctx context.Context, args []string, s streams, getenv func(string) stri
 	if worker.IsWorker(args) {
 		return worker.Main(ctx, s.In, s.Out, render.Render)
 	}
+	// compose-go writes its warnings to a logger of the process; ours are in the report.
+	logrus.SetOutput(io.Discard)
 	root := newRoot(&program{streams: s, getenv: getenv})
 	root.SetArgs(args)
 	root.SetIn(s.In)
