@@ -50,6 +50,9 @@ func (l *Loop) Work(ctx context.Context, job queue.Job) error {
 	case errors.As(err, &limited):
 		return queue.Snooze(time.Until(limited.RetryAfter))
 	case permanent(err):
+		// The job ends here: what concerns no environment, such as a repository that no project has, is told nowhere else.
+		l.config.Logger.Warn("job refused", "kind", job.Kind, "repository", job.Repository, "number", job.Number,
+			"environment", job.Environment, "delivery", job.Delivery, "error", err)
 		return queue.Permanent(err)
 	}
 	return err
