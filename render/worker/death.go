@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"regexp"
 	"strings"
 	"sync"
 
@@ -29,11 +30,15 @@ func (h *head) String() string {
 	return string(h.data)
 }
 
+// elided is in a trace of at least a thousand frames: many more than templates that end ever nest. Recursion may run out
+// of memory before it runs out of stack.
+var elided = regexp.MustCompile(`\.\.\.\d{4,} frames elided\.\.\.`)
+
 // classify says why a child died, from what it wrote on stderr and how it ended. It shows nothing raw.
 func classify(stderr, state string, l limits) error {
 	has := func(s string) bool { return strings.Contains(stderr, s) }
 	switch {
-	case has("stack exceeds") || has("stack overflow"):
+	case has("stack exceeds") || has("stack overflow") || elided.MatchString(stderr):
 		return stackProblem()
 	case has("out of memory") || has("cannot allocate") || has("failed to reserve") || has("failed to create new OS thread"):
 		return memoryProblem(l)
