@@ -2,6 +2,7 @@ package gitops
 
 import (
 	"context"
+	"maps"
 	"path"
 	"strings"
 	"time"
@@ -15,8 +16,12 @@ func (l *Loop) Follow(ctx context.Context) error {
 	ticker := time.NewTicker(l.config.PollInterval)
 	defer ticker.Stop()
 	seen := (*View)(nil)
+	broken := map[string]string{}
 	for {
 		view, err := l.fresh(ctx)
+		if err == nil && (seen == nil || seen.Revision() != view.Revision()) {
+			err = l.tellBroken(ctx, view, broken)
+		}
 		if err == nil {
 			err = l.noticed(ctx, seen, view)
 		}
@@ -31,6 +36,24 @@ func (l *Loop) Follow(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// tellBroken logs the hand-written files that cannot be used, each once for as long as it is broken in the same way.
+func (l *Loop) tellBroken(ctx context.Context, view *View, told map[string]string) error {
+	broken, err := view.BrokenFiles(ctx)
+	if err != nil {
+		return err
+	}
+	now := map[string]string{}
+	for _, b := range broken {
+		now[b.Path] = b.Error
+		if told[b.Path] != b.Error {
+			l.config.Logger.Error("a file of the environments repository cannot be used; all others go on", "path", b.Path, "error", b.Error)
+		}
+	}
+	clear(told)
+	maps.Copy(told, now)
+	return nil
 }
 
 // noticed asks for the environments whose input differs from what they were rendered from. seen is the view before;

@@ -50,8 +50,8 @@ type match struct {
 	source  v1alpha1.Source
 }
 
-// projectsOf finds the projects that have the repository as a source. Broken projects match nothing: they are
-// reported where projects are listed.
+// projectsOf finds the projects that have the repository as a source. Broken projects match nothing:
+// Follow reports them.
 func projectsOf(ctx context.Context, view *View, cloneURL string) ([]match, error) {
 	projects, _, err := view.Projects(ctx)
 	if err != nil {
