@@ -128,7 +128,7 @@ func (c *crash) start() error {
 	if err != nil {
 		return err
 	}
-	defer write.Close()
+	defer func() { _ = write.Close() }() // the child has its own copy
 	cmd := exec.Command(binary, "serve", "--data", c.data, "--listen", "127.0.0.1:0", "--environments-repo", c.git.URL("environments"),
 		"--github-api", c.api.URL+"/", "--local-sources", "--poll", "1s")
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.data, "CATALYST_GITHUB_WEBHOOK_SECRET=" + crashSecret,
