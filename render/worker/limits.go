@@ -65,7 +65,7 @@ func timeoutProblem(l limits) error {
 func memoryProblem(l limits) error {
 	return &manifest.Problem{
 		Message: fmt.Sprintf("rendering needed more than %s of memory", size(l.memory)),
-		Remedy:  "look for values that grow without end in the template, or raise spec.render.memory in catalyst.yaml",
+		Remedy:  "look for values that grow without end, or a template that calls itself through tpl, or raise spec.render.memory in catalyst.yaml",
 	}
 }
 

@@ -126,7 +126,9 @@ func TestRealHostile(t *testing.T) {
 			if !errors.As(err, &problem) {
 				t.Fatalf("got %v, want a problem", err)
 			}
-			if problem.Message != c.message || !strings.Contains(problem.Remedy, c.remedy) {
+			// Which bound endless recursion meets first, stack or memory, is a matter of chance; both name tpl.
+			recursion := strings.Contains(c.template, "tpl") && problem.Message == "rendering needed more than 2 GiB of memory"
+			if problem.Message != c.message && !recursion || !strings.Contains(problem.Remedy, c.remedy) {
 				t.Errorf("got %v, want %q with a remedy that names %s", problem, c.message, c.remedy)
 			}
 			if diff := cmp.Diff([]string{"ConfigMap/settings"}, kinds(t, p, good)); diff != "" {
