@@ -13,7 +13,7 @@ run: build
 	$(BIN) serve --demo --data data --listen 127.0.0.1:8080
 
 build: setup
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/catalyst
+	CGO_ENABLED=0 $(GO) build -ldflags '$(LDFLAGS)' -o $(BIN) ./cmd/catalyst
 
 ## test: the checks, then every test
 test: setup check unit
