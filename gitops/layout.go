@@ -8,19 +8,18 @@ import (
 
 // Paths of the environments repository. They are a contract with Argo CD and with people.
 const (
-	platformFile     = "catalyst.yaml"
-	certificateFile  = "sealed-secrets.pem"
-	teamsDir         = "teams"
-	projectsDir      = "projects"
-	environmentsDir  = "environments"
-	argocdDir        = "argocd"
-	rootFile         = "argocd/root.yaml"
-	environmentFile  = "environment.yaml"
-	metadataFile     = "hydrator.metadata"
-	translationFile  = "translation.md"
-	manifestsDir     = "manifests"
-	yamlSuffix       = ".yaml"
-	environmentDepth = 4 // environments/<team>/<project>/<environment>
+	platformFile    = "catalyst.yaml"
+	certificateFile = "sealed-secrets.pem"
+	teamsDir        = "teams"
+	projectsDir     = "projects"
+	environmentsDir = "environments"
+	argocdDir       = "argocd"
+	rootFile        = "argocd/root.yaml"
+	environmentFile = "environment.yaml"
+	metadataFile    = "hydrator.metadata"
+	translationFile = "translation.md"
+	manifestsDir    = "manifests"
+	yamlSuffix      = ".yaml"
 )
 
 // EnvironmentDir is the folder that holds all of one environment.

@@ -97,8 +97,18 @@ func (j *job) tree() (fs.FS, error) {
 	return tree, nil
 }
 
+// located is the tree of the template's source, and the path of the template in it.
+func (j *job) located() (fs.FS, string, error) {
+	tree, err := j.tree()
+	if err != nil {
+		return nil, "", err
+	}
+	path, err := j.path(tree)
+	return tree, path, err
+}
+
 // path of the template inside its source; its root when the template names none.
-func (j *job) path() (string, error) {
+func (j *job) path(tree fs.FS) (string, error) {
 	p := j.tmpl.Path
 	if p == "" {
 		p = "."
@@ -106,10 +116,6 @@ func (j *job) path() (string, error) {
 	clean, err := manifest.CleanPath(j.field+".path", ".", p)
 	if err != nil {
 		return "", inProject(err)
-	}
-	tree, err := j.tree()
-	if err != nil {
-		return "", err
 	}
 	if _, err := fs.Stat(tree, clean); err != nil {
 		return "", j.problem("path", fmt.Sprintf("%q is not in source %s at commit %s: %v", p, j.source.Name, short(j.commit("")), err),

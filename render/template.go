@@ -35,11 +35,7 @@ func (j *job) template(ctx context.Context, out *Output) error {
 }
 
 func (j *job) compose(ctx context.Context, out *Output) error {
-	tree, err := j.tree()
-	if err != nil {
-		return err
-	}
-	path, err := j.path()
+	tree, path, err := j.located()
 	if err != nil {
 		return err
 	}
@@ -68,11 +64,7 @@ func (j *job) compose(ctx context.Context, out *Output) error {
 }
 
 func (j *job) helm(ctx context.Context, out *Output) error {
-	tree, err := j.tree()
-	if err != nil {
-		return err
-	}
-	path, err := j.path()
+	tree, path, err := j.located()
 	if err != nil {
 		return err
 	}
@@ -103,11 +95,7 @@ func (j *job) releaseName() string {
 }
 
 func (j *job) kustomize(ctx context.Context, out *Output) error {
-	tree, err := j.tree()
-	if err != nil {
-		return err
-	}
-	path, err := j.path()
+	tree, path, err := j.located()
 	if err != nil {
 		return err
 	}
@@ -120,11 +108,7 @@ func (j *job) kustomize(ctx context.Context, out *Output) error {
 }
 
 func (j *job) plain(ctx context.Context, out *Output) error {
-	tree, err := j.tree()
-	if err != nil {
-		return err
-	}
-	path, err := j.path()
+	tree, path, err := j.located()
 	if err != nil {
 		return err
 	}

@@ -110,18 +110,6 @@ func (s *Snapshot) Files(ctx context.Context, dir string) (map[string][]byte, er
 	return s.contents(ctx, blobs)
 }
 
-// Prefetch reads several files at once into memory; those that do not exist are passed over.
-func (s *Snapshot) Prefetch(ctx context.Context, files []string) error {
-	blobs := map[string]plumbing.Hash{}
-	for _, f := range files {
-		if e, err := s.find("read", f); err == nil && e.Mode != filemode.Dir && e.Mode != filemode.Submodule {
-			blobs[f] = e.Hash
-		}
-	}
-	_, err := s.contents(ctx, blobs)
-	return err
-}
-
 // blobs collects the files below a tree.
 func (s *Snapshot) blobs(tree plumbing.Hash, prefix string, into map[string]plumbing.Hash) error {
 	entries, err := s.objects.tree(tree)
