@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"path"
 	"slices"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 )
@@ -27,18 +24,6 @@ type Change struct {
 	// Edit works out the change on a tip. It is asked again on each new tip, and must have no effect of its own.
 	// ErrUnchanged means that nothing is to be done.
 	Edit func(ctx context.Context, tip *Snapshot) (Edit, error)
-}
-
-// Edit is what a change does to the tree.
-type Edit struct {
-	// Message of the commit; Change.Message when empty.
-	Message string
-	// Replace holds whole folders by path: what they hold now goes. A nil content removes the folder.
-	Replace map[string]map[string][]byte
-	// Put holds single files by path.
-	Put map[string][]byte
-	// Delete lists single files; one that does not exist is no error.
-	Delete []string
 }
 
 // waiter is a Change that waits for its push.
@@ -180,26 +165,23 @@ func (r *Repository) apply(w *waiter, tip *Snapshot) (*Snapshot, []plumbing.Hash
 	if err != nil {
 		return nil, nil, err
 	}
-	e := editor{objects: tip.objects, tree: tip.tree}
-	if err := e.apply(edit); err != nil {
+	e := editor{objects: tip.objects}
+	tree, err := e.apply(tip.tree, edit)
+	if err != nil {
 		return nil, nil, err
 	}
-	if e.tree == tip.tree {
+	if tree == tip.tree {
 		return nil, nil, ErrUnchanged
 	}
 	message := edit.Message
 	if message == "" {
 		message = w.change.Message
 	}
-	commit, err := r.newCommit(w.change.Author, message, e.tree, tip)
+	commit, err := r.newCommit(w.change.Author, message, tree, tip)
 	if err != nil {
 		return nil, nil, err
 	}
-	created := append(e.blobs, commit)
-	if err := newTrees(tip.objects, tip.tree, e.tree, &created); err != nil {
-		return nil, nil, err
-	}
-	return &Snapshot{repository: r, objects: tip.objects, commit: commit, tree: e.tree}, created, nil
+	return &Snapshot{repository: r, objects: tip.objects, commit: commit, tree: tree}, append(e.created, commit), nil
 }
 
 func (r *Repository) newCommit(author Signature, message string, tree plumbing.Hash, tip *Snapshot) (plumbing.Hash, error) {
@@ -217,101 +199,4 @@ func (r *Repository) newCommit(author Signature, message string, tree plumbing.H
 		return plumbing.ZeroHash, fmt.Errorf("encoding the commit: %w", err)
 	}
 	return tip.objects.put(obj), nil
-}
-
-// editor changes a tree.
-type editor struct {
-	objects *objects
-	tree    plumbing.Hash
-	blobs   []plumbing.Hash
-}
-
-func (e *editor) apply(edit Edit) error {
-	for _, dir := range slices.Sorted(maps.Keys(edit.Replace)) {
-		if err := e.replace(dir, edit.Replace[dir]); err != nil {
-			return err
-		}
-	}
-	for _, file := range edit.Delete {
-		if err := e.set(file, plumbing.ZeroHash, filemode.Regular); err != nil {
-			return err
-		}
-	}
-	for _, file := range slices.Sorted(maps.Keys(edit.Put)) {
-		h, err := e.blob(edit.Put[file])
-		if err != nil {
-			return err
-		}
-		if err := e.set(file, h, filemode.Regular); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// replace puts a whole folder in the place of what is there.
-func (e *editor) replace(dir string, files map[string][]byte) error {
-	below := editor{objects: e.objects}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		h, err := e.blob(files[name])
-		if err != nil {
-			return err
-		}
-		if err := below.set(path.Clean(name), h, filemode.Regular); err != nil {
-			return err
-		}
-	}
-	return e.set(dir, below.tree, filemode.Dir)
-}
-
-func (e *editor) blob(content []byte) (plumbing.Hash, error) {
-	h, err := e.objects.blob(content)
-	e.blobs = append(e.blobs, h)
-	return h, err
-}
-
-func (e *editor) set(p string, h plumbing.Hash, mode filemode.FileMode) error {
-	parts, err := split(p)
-	if err != nil {
-		return err
-	}
-	if len(parts) == 0 {
-		return errors.New("the root cannot be replaced")
-	}
-	if h.IsZero() {
-		if _, exists, err := e.objects.find(e.tree, parts); err != nil || !exists {
-			return err
-		}
-	}
-	e.tree, err = e.objects.set(e.tree, parts, object.TreeEntry{Mode: mode, Hash: h})
-	return err
-}
-
-// newTrees collects the trees that differ between two roots, which are all that the remote has not got.
-func newTrees(o *objects, old, now plumbing.Hash, into *[]plumbing.Hash) error {
-	if old == now || now.IsZero() {
-		return nil
-	}
-	*into = append(*into, now)
-	before, err := o.tree(old)
-	if err != nil {
-		return err
-	}
-	after, err := o.tree(now)
-	if err != nil {
-		return err
-	}
-	for _, e := range after {
-		if e.Mode != filemode.Dir {
-			continue
-		}
-		was := plumbing.ZeroHash
-		if i := indexOf(before, e.Name); i >= 0 && before[i].Mode == filemode.Dir {
-			was = before[i].Hash
-		}
-		if err := newTrees(o, was, e.Hash, into); err != nil {
-			return err
-		}
-	}
-	return nil
 }

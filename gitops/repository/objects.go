@@ -1,15 +1,14 @@
 package repository
 
 import (
-	"bytes"
 	"fmt"
 	"io"
-	"sort"
+	"slices"
+	"strings"
 	"sync"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/storage/memory"
 )
@@ -116,13 +115,13 @@ func (o *objects) tree(h plumbing.Hash) ([]object.TreeEntry, error) {
 	return t.Entries, nil
 }
 
-// putTree keeps a tree and returns its hash; the zero hash for an empty one, as Git has no empty folders.
+// putTree keeps a tree, whose entries are in Git's order, and returns its hash; the zero hash for an empty one, as Git has no
+// empty folders.
 func (o *objects) putTree(entries []object.TreeEntry) (plumbing.Hash, error) {
 	if len(entries) == 0 {
 		return plumbing.ZeroHash, nil
 	}
 	t := object.Tree{Entries: entries}
-	sort.Sort(object.TreeEntrySorter(t.Entries))
 	obj := &plumbing.MemoryObject{}
 	if err := t.Encode(obj); err != nil {
 		return plumbing.ZeroHash, fmt.Errorf("encoding a tree: %w", err)
@@ -176,8 +175,8 @@ func (o *objects) find(tree plumbing.Hash, parts []string) (object.TreeEntry, bo
 // indexOf finds a name among a tree's entries, -1 when it is not there. Git sorts folders as if their names ended in a
 // slash, so a name has two places to be looked for.
 func indexOf(entries []object.TreeEntry, name string) int {
-	for _, key := range []string{name, name + "/"} {
-		i := sort.Search(len(entries), func(i int) bool { return sortName(entries[i]) >= key })
+	for _, mode := range []filemode.FileMode{filemode.Regular, filemode.Dir} {
+		i, _ := slices.BinarySearchFunc(entries, object.TreeEntry{Name: name, Mode: mode}, compareEntries)
 		if i < len(entries) && entries[i].Name == name {
 			return i
 		}
@@ -185,61 +184,22 @@ func indexOf(entries []object.TreeEntry, name string) int {
 	return -1
 }
 
-func sortName(e object.TreeEntry) string {
-	if e.Mode == filemode.Dir {
-		return e.Name + "/"
+// compareEntries is Git's order of a tree.
+func compareEntries(a, b object.TreeEntry) int {
+	n := min(len(a.Name), len(b.Name))
+	if c := strings.Compare(a.Name[:n], b.Name[:n]); c != 0 {
+		return c
 	}
-	return e.Name
+	return int(following(a, n)) - int(following(b, n))
 }
 
-// set returns the tree with one entry put at a path, or removed when its hash is zero. Only the trees along the path are
-// made anew.
-func (o *objects) set(tree plumbing.Hash, parts []string, entry object.TreeEntry) (plumbing.Hash, error) {
-	old, err := o.tree(tree)
-	if err != nil {
-		return plumbing.ZeroHash, err
+// following is the byte of an entry's name as it is sorted, 0 behind its end.
+func following(e object.TreeEntry, at int) byte {
+	switch {
+	case at < len(e.Name):
+		return e.Name[at]
+	case e.Mode == filemode.Dir:
+		return '/'
 	}
-	i := indexOf(old, parts[0])
-	if len(parts) > 1 {
-		below := plumbing.ZeroHash
-		if i >= 0 && old[i].Mode == filemode.Dir {
-			below = old[i].Hash
-		}
-		h, err := o.set(below, parts[1:], entry)
-		if err != nil {
-			return plumbing.ZeroHash, err
-		}
-		entry = object.TreeEntry{Mode: filemode.Dir, Hash: h}
-	}
-	entry.Name = parts[0]
-	entries := make([]object.TreeEntry, 0, len(old)+1)
-	for j, e := range old {
-		if j != i {
-			entries = append(entries, e)
-		}
-	}
-	if !entry.Hash.IsZero() {
-		entries = append(entries, entry)
-	}
-	return o.putTree(entries)
-}
-
-// pack encodes the named objects.
-func (o *objects) pack(hashes []plumbing.Hash) ([]byte, error) {
-	s := memory.NewStorage()
-	for _, h := range hashes {
-		obj, ok := o.get(h)
-		if !ok {
-			return nil, fmt.Errorf("packing: object %s is missing", h)
-		}
-		if _, err := s.SetEncodedObject(obj); err != nil {
-			return nil, fmt.Errorf("packing: %w", err)
-		}
-	}
-	var b bytes.Buffer
-	// No deltas: the objects are few and new, and the window would compare them with each other only.
-	if _, err := packfile.NewEncoder(&b, s, false).Encode(hashes, 0); err != nil {
-		return nil, fmt.Errorf("packing: %w", err)
-	}
-	return b.Bytes(), nil
+	return 0
 }
