@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/hashicorp/golang-lru/v2/expirable"
 )
 
 // errOldProtocol means that the server does not answer in protocol version 2.
@@ -29,8 +30,8 @@ type httpRemote struct {
 	url      string
 	auth     *Auth
 	maxBytes int64
-	// known is the answer to an earlier discovery, nil before it.
-	known *service
+	// known holds the answers to earlier discoveries by URL, which cost an exchange each.
+	known *expirable.LRU[string, *service]
 }
 
 // noCrossHost keeps credentials and requests on the host that the URL names.
@@ -45,8 +46,8 @@ func noCrossHost(req *http.Request, via []*http.Request) error {
 
 // discover asks for the server's capabilities.
 func (h *httpRemote) discover(ctx context.Context) (*service, error) {
-	if h.known != nil {
-		return h.known, nil
+	if s, ok := h.known.Get(h.url); ok {
+		return s, nil
 	}
 	const suffix = "/info/refs?service=git-upload-pack"
 	response, err := h.send(ctx, http.MethodGet, h.url+suffix, nil)
@@ -67,7 +68,7 @@ func (h *httpRemote) discover(ctx context.Context) (*service, error) {
 		case err != nil:
 			return nil, err
 		case kind == pktFlush && version2:
-			h.known = s
+			h.known.Add(h.url, s)
 			return s, nil
 		case kind != pktData, strings.HasPrefix(line, "# service="):
 		case line == "version 2":
@@ -141,10 +142,6 @@ func (h *httpRemote) branch(ctx context.Context, ref plumbing.ReferenceName) (st
 
 // command sends one command of protocol version 2.
 func (h *httpRemote) command(ctx context.Context, name string, args []string) (io.ReadCloser, error) {
-	s, err := h.discover(ctx)
-	if err != nil {
-		return nil, err
-	}
 	var b bytes.Buffer
 	writePkt(&b, "command="+name)
 	writePkt(&b, "agent=catalyst")
@@ -154,12 +151,30 @@ func (h *httpRemote) command(ctx context.Context, name string, args []string) (i
 		writePkt(&b, a)
 	}
 	b.WriteString("0000")
-	response, err := h.send(ctx, http.MethodPost, s.base+"/git-upload-pack", &b)
+	response, err := h.post(ctx, b.Bytes())
 	if err != nil {
 		return nil, err
 	}
 	limited := &limitedReader{r: response.Body, left: h.maxBytes, limit: &LimitError{What: "pack", Limit: h.maxBytes}}
 	return &pack{Reader: limited, Closer: response.Body}, nil
+}
+
+// post sends a request to where discovery found the repository, and discovers it anew if what was known does no more hold.
+func (h *httpRemote) post(ctx context.Context, body []byte) (*http.Response, error) {
+	known := h.known.Contains(h.url)
+	s, err := h.discover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	response, err := h.send(ctx, http.MethodPost, s.base+"/git-upload-pack", bytes.NewReader(body))
+	if err == nil || !known || ctx.Err() != nil {
+		return response, err
+	}
+	h.known.Remove(h.url)
+	if s, err = h.discover(ctx); err != nil {
+		return nil, err
+	}
+	return h.send(ctx, http.MethodPost, s.base+"/git-upload-pack", bytes.NewReader(body))
 }
 
 func (h *httpRemote) send(ctx context.Context, method, address string, body io.Reader) (*http.Response, error) {

@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
 	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -57,10 +59,16 @@ type Cache struct {
 	flight  singleflight.Group
 	recent  *lru.Cache[string, *state]
 	disk    *disk
+	// services are the servers' answers to discovery, by URL.
+	services *expirable.LRU[string, *service]
 }
 
-// maxRecent commits stay in memory.
-const maxRecent = 32
+const (
+	// maxRecent commits stay in memory.
+	maxRecent = 32
+	// maxServices are remembered for serviceAge.
+	maxServices, serviceAge = 1000, time.Hour
+)
 
 // New prepares a cache. It fetches nothing.
 func New(o Options) (*Cache, error) {
@@ -83,7 +91,7 @@ func New(o Options) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Cache{options: o, recent: recent, disk: disk,
+	return &Cache{options: o, recent: recent, disk: disk, services: expirable.NewLRU[string, *service](maxServices, nil, serviceAge),
 		client: &http.Client{Timeout: o.Timeout, CheckRedirect: noCrossHost}}, nil
 }
 
@@ -191,6 +199,7 @@ func (c *Cache) open(ctx context.Context, r remote, url string, sha plumbing.Has
 		return s, s.load(ctx, sha)
 	}
 	s.fetch = c.missing(r, url, s, sha)
+	s.neighbour = func(hash plumbing.Hash) (object, bool) { return c.neighbour(r, hash) }
 	if c.disk.read(r.text, sha.String(), s) == nil {
 		if err := s.load(ctx, sha); err == nil {
 			return s, nil
@@ -199,6 +208,21 @@ func (c *Cache) open(ctx context.Context, r remote, url string, sha plumbing.Has
 	c.disk.remove(r.text, sha.String()) // absent, or damaged: fetch it anew
 	s.reset()
 	return s, c.fetchCommit(ctx, r, url, s, sha)
+}
+
+// neighbour looks for an object among the commits of a repository that are in memory.
+func (c *Cache) neighbour(r remote, hash plumbing.Hash) (object, bool) {
+	for _, key := range c.recent.Keys() {
+		if !strings.HasPrefix(key, r.text+"\n") {
+			continue
+		}
+		if s, ok := c.recent.Peek(key); ok {
+			if o, ok := s.has(hash); ok {
+				return o, true
+			}
+		}
+	}
+	return object{}, false
 }
 
 // missing returns how objects that did not come with a commit are had.
@@ -249,7 +273,7 @@ func (c *Cache) fetchCommit(ctx context.Context, r remote, url string, s *state,
 
 // http returns the client of a repository.
 func (c *Cache) http(r remote, url string) *httpRemote {
-	return &httpRemote{client: c.client, url: r.text, auth: c.auth(url), maxBytes: c.options.MaxBytes}
+	return &httpRemote{client: c.client, url: r.text, auth: c.auth(url), maxBytes: c.options.MaxBytes, known: c.services}
 }
 
 func (c *Cache) auth(url string) *Auth {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/cgi"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,6 +150,63 @@ func TestFolderIsOneRequest(t *testing.T) {
 	}
 	if got := requests.Load() - before; got > 2 { // capabilities and objects
 		t.Errorf("reading a folder took %d requests", got)
+	}
+}
+
+// What is known of a server, and the files that a commit shares with the one before it, are not asked for again.
+func TestNextCommitIsOneRequest(t *testing.T) {
+	dir, first := newRepository(t, files)
+	run(t, dir, "commit", "-q", "--allow-empty", "-m", "second")
+	second := run(t, dir, "rev-parse", "HEAD")
+	url, requests := serve(t, dir, true)
+	c := newCache(t, source.Options{})
+	for i, sha := range []string{first, second} {
+		before := requests.Load()
+		tree, err := c.Tree(t.Context(), url, sha)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := fs.ReadFile(tree, "chart/charts/c/d.yaml"); string(got) != "d" || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		if got, want := requests.Load()-before, []int64{3, 1}[i]; got != want {
+			t.Errorf("commit %d took %d requests, want %d", i, got, want)
+		}
+	}
+}
+
+// A repository that moves on its server is found again by the redirect of its old address.
+func TestServerThatMovesIsDiscoveredAgain(t *testing.T) {
+	dir, first := newRepository(t, files)
+	run(t, dir, "commit", "-q", "--allow-empty", "-m", "second")
+	second := run(t, dir, "rev-parse", "HEAD")
+	behind, _ := serve(t, dir, true)
+	target, err := url.Parse(strings.TrimSuffix(behind, "/.git"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(target)
+	var moved atomic.Bool
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		rest, isOld := strings.CutPrefix(r.URL.Path, "/old/")
+		switch {
+		case !isOld || !moved.Load():
+			r.URL.Path = strings.Replace(r.URL.Path, "/old/", "/.git/", 1)
+			r.URL.Path = strings.Replace(r.URL.Path, "/new/", "/.git/", 1)
+			proxy.ServeHTTP(w, r)
+		case r.Method == http.MethodGet:
+			http.Redirect(w, r, "/new/"+rest+"?"+r.URL.RawQuery, http.StatusMovedPermanently)
+		default:
+			http.NotFound(w, r)
+		}
+	}))
+	t.Cleanup(server.Close)
+	c := newCache(t, source.Options{})
+	for _, sha := range []string{first, second} {
+		if _, err := c.Tree(t.Context(), server.URL+"/old", sha); err != nil {
+			t.Fatal(err)
+		}
+		moved.Store(true)
 	}
 }
 

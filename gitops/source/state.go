@@ -17,6 +17,8 @@ type state struct {
 	timeout time.Duration
 	// fetch brings objects into the state; those that cannot be had stay missing.
 	fetch func(ctx context.Context, wants []plumbing.Hash) error
+	// neighbour looks among the objects of other commits of the repository; nil for none. Most files of two commits are the same.
+	neighbour func(plumbing.Hash) (object, bool)
 
 	commit  Commit
 	root    plumbing.Hash
@@ -91,8 +93,15 @@ func (s *state) need(ctx context.Context, wants []plumbing.Hash) error {
 	var missing []plumbing.Hash
 	seen := map[plumbing.Hash]bool{}
 	for _, w := range wants {
-		if _, ok := s.has(w); !ok && !seen[w] {
-			seen[w] = true
+		if _, ok := s.has(w); ok || seen[w] {
+			continue
+		}
+		seen[w] = true
+		adopted, err := s.adopt(w)
+		if err != nil {
+			return err
+		}
+		if !adopted {
 			missing = append(missing, w)
 		}
 	}
@@ -100,6 +109,24 @@ func (s *state) need(ctx context.Context, wants []plumbing.Hash) error {
 		return nil
 	}
 	return s.fetch(ctx, missing)
+}
+
+// adopt takes an object over from another commit of the repository. It counts as if it had been fetched.
+func (s *state) adopt(hash plumbing.Hash) (bool, error) {
+	if s.neighbour == nil {
+		return false, nil
+	}
+	o, ok := s.neighbour(hash)
+	if !ok {
+		return false, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inflated += int64(len(o.data)); s.inflated > 4*s.limits.bytes {
+		return false, &LimitError{What: "unpacked commit", Limit: 4 * s.limits.bytes}
+	}
+	s.objects[hash] = o
+	return true, nil
 }
 
 // object returns one object of a kind, fetching it if need be.
