@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	lru "github.com/hashicorp/golang-lru/v2"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/gitops/repository"
@@ -258,13 +259,32 @@ func (v *View) Manifests(ctx context.Context, key v1alpha1.EnvironmentKey) (map[
 
 // namespaceOwner finds another environment that would get the same namespace, reading names only.
 func (v *View) namespaceOwner(ctx context.Context, key v1alpha1.EnvironmentKey) (v1alpha1.EnvironmentKey, bool, error) {
+	namespace := key.Namespace()
+	if len(namespace) == validation.DNS1123LabelMaxLength {
+		return v.shortenedOwner(ctx, key) // two full names may have one shortened form, which may be a third one's full name
+	}
+	// Only names that differ in where their parts end have one full name: there is no need to look at all environments.
+	for i := range namespace {
+		for j := i + 1; namespace[i] == '-' && j < len(namespace); j++ {
+			other := v1alpha1.EnvironmentKey{Team: namespace[:i], Project: namespace[i+1 : j], Environment: namespace[j+1:]}
+			if namespace[j] != '-' || other == key || other.Team == "" || other.Project == "" || other.Environment == "" {
+				continue
+			}
+			if _, exists := v.snapshot.Tree(EnvironmentDir(other)); exists {
+				return other, true, nil
+			}
+		}
+	}
+	return v1alpha1.EnvironmentKey{}, false, nil
+}
+
+func (v *View) shortenedOwner(ctx context.Context, key v1alpha1.EnvironmentKey) (v1alpha1.EnvironmentKey, bool, error) {
 	keys, err := v.Keys(ctx, "", "")
 	if err != nil {
 		return v1alpha1.EnvironmentKey{}, false, err
 	}
-	namespace := key.Namespace()
 	for _, k := range keys {
-		if k != key && k.Namespace() == namespace {
+		if k != key && k.Namespace() == key.Namespace() {
 			return k, true, nil
 		}
 	}

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,7 +13,6 @@ import (
 	yamlv3 "go.yaml.in/yaml/v3"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	kjson "sigs.k8s.io/json"
-	"sigs.k8s.io/yaml"
 )
 
 // maxListDepth is how deep Lists may stand in Lists.
@@ -92,34 +92,42 @@ func decodeDocument(doc []byte) (map[string]any, error) {
 
 // yamlToJSON converts one document, and refuses what the conversion would hide: keys that stand twice or are no text.
 func yamlToJSON(doc []byte) ([]byte, error) {
-	var node, more yamlv3.Node
-	decoder := yamlv3.NewDecoder(bytes.NewReader(doc))
-	err := decoder.Decode(&node)
+	merges := bytes.Contains(doc, []byte("<<")) || bytes.Contains(doc, []byte("merge"))
+	if merges { // strict parsing refuses a key that overrides a merged one, which is what merging is for
+		if err := checkDuplicates(doc); err != nil {
+			return nil, err
+		}
+	}
+	var value, more any
+	decoder := yamlv2.NewDecoder(bytes.NewReader(doc))
+	decoder.SetStrict(!merges)
+	err := decoder.Decode(&value)
 	if errors.Is(err, io.EOF) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, cmp.Or(checkDuplicates(doc), err) // the former names keys and lines better
 	}
 	if err := decoder.Decode(&more); !errors.Is(err, io.EOF) {
 		return nil, errors.New("several documents without a --- line between them")
 	}
-	if err := checkDuplicates(&node); err != nil {
+	if value, err = textKeys(value); err != nil {
 		return nil, err
 	}
-	var value any
-	if err := yamlv2.Unmarshal(doc, &value); err != nil {
-		return nil, err
-	}
-	if err := checkKeys(value); err != nil {
-		return nil, err
-	}
-	return yaml.YAMLToJSON(doc)
+	return json.Marshal(value)
 }
 
-// checkDuplicates finds keys that stand twice in one mapping. yaml's own strict mode also refuses a key that overrides a
-// merged one, which is what merging is for. It does not follow aliases: what they name is walked where it stands.
-func checkDuplicates(node *yamlv3.Node) error {
+// checkDuplicates finds keys that stand twice in one mapping.
+func checkDuplicates(doc []byte) error {
+	var node yamlv3.Node
+	if err := yamlv3.Unmarshal(doc, &node); err != nil {
+		return err
+	}
+	return checkNode(&node)
+}
+
+// checkNode does not follow aliases: what they name is walked where it stands.
+func checkNode(node *yamlv3.Node) error {
 	if node.Kind == yamlv3.MappingNode {
 		seen := map[string]bool{}
 		for i := 0; i < len(node.Content); i += 2 {
@@ -137,33 +145,39 @@ func checkDuplicates(node *yamlv3.Node) error {
 		}
 	}
 	for _, child := range node.Content {
-		if err := checkDuplicates(child); err != nil {
+		if err := checkNode(child); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// checkKeys refuses keys that YAML 1.1 reads as a number, a boolean or null: they would turn into other text.
-func checkKeys(value any) error {
+// textKeys turns mappings into such as JSON has. It refuses keys that YAML 1.1 reads as a number, a boolean or null: they would
+// turn into other text.
+func textKeys(value any) (any, error) {
 	switch value := value.(type) {
 	case map[any]any:
+		out := make(map[string]any, len(value))
 		for key, child := range value {
-			if _, ok := key.(string); !ok {
-				return fmt.Errorf("key %v is not text: put it in quotes", key)
+			text, ok := key.(string)
+			if !ok {
+				return nil, fmt.Errorf("key %v is not text: put it in quotes", key)
 			}
-			if err := checkKeys(child); err != nil {
-				return err
+			var err error
+			if out[text], err = textKeys(child); err != nil {
+				return nil, err
 			}
 		}
+		return out, nil
 	case []any:
-		for _, child := range value {
-			if err := checkKeys(child); err != nil {
-				return err
+		for i, child := range value {
+			var err error
+			if value[i], err = textKeys(child); err != nil {
+				return nil, err
 			}
 		}
 	}
-	return nil
+	return value, nil
 }
 
 // flatten checks an object's identity and replaces a List by its items.
