@@ -51,7 +51,7 @@ type Result struct {
 // Render renders a chart twice and compares, so that what a chart makes up anew each time is known. Bad input gives
 // *manifest.Problem.
 func Render(ctx context.Context, in Input) (Result, error) {
-	r := renderer{Input: in, report: in.Report}
+	r := renderer{Input: in, report: in.Report, decoded: map[string][]*unstructured.Unstructured{}}
 	if r.report == nil {
 		r.report = &manifest.Report{}
 	}
@@ -66,15 +66,36 @@ func Render(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	unstable, err := r.compare(first, second)
+	objs, err := r.decode(first)
 	if err != nil {
 		return Result{}, err
 	}
-	objs, err := r.mapHooks(first)
+	unstable, err := r.unstable(objs, first, second)
 	if err != nil {
+		return Result{}, err
+	}
+	if objs, err = r.mapHooks(objs); err != nil {
 		return Result{}, err
 	}
 	return Result{Objects: objs, Unstable: unstable}, nil
+}
+
+// unstable compares two renders: by their text first, as most charts are stable and reading it costs more than writing it.
+func (r *renderer) unstable(objs []*unstructured.Unstructured, first, second rendered) ([]string, error) {
+	if maps.Equal(first.files, second.files) {
+		return nil, nil
+	}
+	again, err := r.decode(second)
+	if err != nil {
+		return nil, err
+	}
+	return r.compare(objs, again)
+}
+
+// rendered is what the engine made: text by file, and the chart's CRDs.
+type rendered struct {
+	files map[string]string
+	crds  []chart.CRD
 }
 
 type renderer struct {
@@ -83,6 +104,8 @@ type renderer struct {
 	files        []*loader.BufferedFile
 	values       map[string]any
 	capabilities *chartutil.Capabilities
+	// decoded holds the objects of rendered files, by name and text.
+	decoded map[string][]*unstructured.Unstructured
 }
 
 // prepare reads and checks everything that both renders use.
@@ -145,17 +168,17 @@ func (r *renderer) checkDependencies(ch *chart.Chart) error {
 }
 
 // render runs Helm's engine once. With shiftedClock the templates see another time of day.
-func (r *renderer) render(ctx context.Context, shiftedClock bool) ([]*unstructured.Unstructured, error) {
+func (r *renderer) render(ctx context.Context, shiftedClock bool) (rendered, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("rendering chart %s: %w", r.Path, err)
+		return rendered{}, fmt.Errorf("rendering chart %s: %w", r.Path, err)
 	}
 	ch, err := r.load()
 	if err != nil {
-		return nil, err
+		return rendered{}, err
 	}
 	values := copyMap(r.values)
 	if err := chartutil.ProcessDependencies(ch, values); err != nil {
-		return nil, r.problem(err, "correct the dependencies in Chart.yaml")
+		return rendered{}, r.problem(err, "correct the dependencies in Chart.yaml")
 	}
 	if shiftedClock {
 		shiftClock(ch)
@@ -163,49 +186,59 @@ func (r *renderer) render(ctx context.Context, shiftedClock bool) ([]*unstructur
 	release := chartutil.ReleaseOptions{Name: r.ReleaseName, Namespace: r.Namespace, Revision: 1, IsInstall: true}
 	top, err := chartutil.ToRenderValues(ch, values, release, r.capabilities)
 	if err != nil {
-		return nil, r.problem(err, "correct the values, or the chart's values.schema.json")
+		return rendered{}, r.problem(err, "correct the values, or the chart's values.schema.json")
 	}
 	var e engine.Engine // its zero value has no cluster and no DNS
 	files, err := e.Render(ch, top)
 	if err != nil {
-		return nil, r.problem(err, "correct the template, or set the value that it misses")
+		return rendered{}, r.problem(err, "correct the template, or set the value that it misses")
 	}
-	objs, err := r.decode(ch, files)
-	if err != nil {
-		return nil, err
-	}
-	return objs, r.checkDuplicates(objs)
+	return rendered{files: files, crds: ch.CRDObjects()}, nil
 }
 
 // decode reads rendered files in the order of their names, CRDs first.
-func (r *renderer) decode(ch *chart.Chart, files map[string]string) ([]*unstructured.Unstructured, error) {
+func (r *renderer) decode(text rendered) ([]*unstructured.Unstructured, error) {
 	var objs []*unstructured.Unstructured
-	crds := ch.CRDObjects()
-	slices.SortFunc(crds, func(a, b chart.CRD) int { return strings.Compare(a.Filename, b.Filename) })
-	for _, crd := range crds {
+	slices.SortFunc(text.crds, func(a, b chart.CRD) int { return strings.Compare(a.Filename, b.Filename) })
+	for _, crd := range text.crds {
 		got, err := manifest.Decode(r.templateFile(crd.Filename), crd.File.Data)
 		if err != nil {
 			return nil, err
 		}
 		objs = append(objs, got...)
 	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
+	for _, name := range slices.Sorted(maps.Keys(text.files)) {
 		if strings.HasSuffix(name, "NOTES.txt") || strings.HasPrefix(path.Base(name), "_") {
 			continue
 		}
-		parts := releaseutil.SplitManifests(files[name]) // Helm's own idea of where a document ends
-		keys := releaseutil.BySplitManifestsOrder(slices.Collect(maps.Keys(parts)))
-		slices.SortFunc(keys, func(a, b string) int {
-			return manifestNumber(a) - manifestNumber(b)
-		})
-		for _, key := range keys {
-			got, err := manifest.Decode(r.templateFile(name), []byte(parts[key]))
-			if err != nil {
-				return nil, err
-			}
-			objs = append(objs, got...)
+		got, err := r.decodeFile(name, text.files[name])
+		if err != nil {
+			return nil, err
 		}
+		objs = append(objs, got...)
 	}
+	return objs, r.checkDuplicates(objs)
+}
+
+// decodeFile reads one rendered file; the same text of both renders once.
+func (r *renderer) decodeFile(name, text string) ([]*unstructured.Unstructured, error) {
+	if objs, known := r.decoded[name+"\x00"+text]; known {
+		return objs, nil
+	}
+	parts := releaseutil.SplitManifests(text) // Helm's own idea of where a document ends
+	keys := releaseutil.BySplitManifestsOrder(slices.Collect(maps.Keys(parts)))
+	slices.SortFunc(keys, func(a, b string) int {
+		return manifestNumber(a) - manifestNumber(b)
+	})
+	var objs []*unstructured.Unstructured
+	for _, key := range keys {
+		got, err := manifest.Decode(r.templateFile(name), []byte(parts[key]))
+		if err != nil {
+			return nil, err
+		}
+		objs = append(objs, got...)
+	}
+	r.decoded[name+"\x00"+text] = objs
 	return objs, nil
 }
 

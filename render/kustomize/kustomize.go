@@ -70,7 +70,7 @@ func Render(ctx context.Context, in Input) ([]*unstructured.Unstructured, error)
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("rendering kustomization %s: %w", root, err)
 	}
-	return build(s.memory, target, root)
+	return build(s, target, root)
 }
 
 func writeImages(memory filesys.FileSystem, root string, images []Image) error {
@@ -89,13 +89,14 @@ func writeImages(memory filesys.FileSystem, root string, images []Image) error {
 }
 
 // build runs the library on files that are checked.
-func build(memory filesys.FileSystem, target, root string) ([]*unstructured.Unstructured, error) {
+func build(s *scan, target, root string) ([]*unstructured.Unstructured, error) {
 	building.Lock()
 	defer building.Unlock()
-	openapi.ResetOpenAPI()
-	defer openapi.ResetOpenAPI()
+	if s.schema { // the built-in schema, which takes longer to read than all else, stays from build to build
+		defer openapi.ResetOpenAPI()
+	}
 	options := krusty.MakeDefaultOptions() // plugins off, files from the kustomization's own folder only
-	result, err := krusty.MakeKustomizer(options).Run(memory, target)
+	result, err := krusty.MakeKustomizer(options).Run(s.memory, target)
 	if err != nil {
 		text := strings.ReplaceAll(strings.Join(strings.Fields(err.Error()), " "), sourceRoot+"/", "")
 		return nil, &manifest.Problem{File: root, Message: text, Remedy: "make kustomize build of this folder succeed"}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
 	"catalyst.dev/catalyst/render/kustomize"
 	"catalyst.dev/catalyst/render/manifest"
 )
@@ -49,6 +51,38 @@ func TestRenderOverlay(t *testing.T) {
 	}
 	if !strings.Contains(string(text), "reg/web:2") || objs[0].GetName() != "x-web" {
 		t.Errorf("got %s", text)
+	}
+}
+
+// A kustomization's own OpenAPI schema holds for its build alone.
+func TestSchemaDoesNotStay(t *testing.T) {
+	files := map[string]string{
+		"plain/kustomization.yaml": "resources: [d.yaml]\npatches: [{path: p.yaml}]\n",
+		"own/kustomization.yaml":   "openapi: {path: schema.json}\nresources: [d.yaml]\npatches: [{path: p.yaml}]\n",
+		// Without the merge key of containers, a patch replaces the list.
+		"own/schema.json": `{"definitions": {"x.Deployment": {"type": "object", "properties": {"spec": {"type": "object"}},
+			"x-kubernetes-group-version-kind": [{"group": "apps", "kind": "Deployment", "version": "v1"}]}}}`,
+	}
+	for _, dir := range []string{"plain", "own"} {
+		files[dir+"/d.yaml"] = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: a, image: one}, {name: b, image: two}]}}}\n"
+		files[dir+"/p.yaml"] = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: b, image: three}]}}}\n"
+	}
+	containers := func(dir string) int {
+		t.Helper()
+		objs, err := kustomize.Render(t.Context(), kustomize.Input{Source: tree(files), Path: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, _, err := unstructured.NestedSlice(objs[0].Object, "spec", "template", "spec", "containers")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	for i, dir := range []string{"plain", "own", "plain", "own", "plain"} {
+		if got, want := containers(dir), map[string]int{"plain": 2, "own": 1}[dir]; got != want {
+			t.Errorf("build %d of %s has %d containers, want %d", i, dir, got, want)
+		}
 	}
 }
 

@@ -27,6 +27,8 @@ type scan struct {
 	open   []string
 	visits int
 	copied map[string][]byte
+	// schema says that a kustomization brings an OpenAPI schema of its own.
+	schema bool
 }
 
 func newScan(source fs.FS) *scan {
@@ -59,6 +61,7 @@ func (s *scan) folder(ctx context.Context, dir string) error {
 	if err := refused(name, &k); err != nil {
 		return err
 	}
+	s.schema = s.schema || len(k.OpenAPI) > 0
 	for _, ref := range references(&k) {
 		if err := s.reference(ctx, name, dir, ref); err != nil {
 			return err
