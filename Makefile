@@ -6,7 +6,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 TOOLS   := $(GO) tool -modfile=test/tools/go.mod
 
-.PHONY: run test check bench generate build setup unit fuzz
+.PHONY: run test e2e stack check bench generate build setup unit fuzz
 
 ## run: build, and serve the demo on 127.0.0.1:8080 with everything under data/
 run: build
@@ -25,10 +25,18 @@ unit:
 race:
 	$(GO) test -race -timeout 30m ./gitops/... ./server/... ./secrets/... ./render/worker/...
 
+## e2e: this program against the real kube-apiserver
+e2e: setup stack
+	$(GO) test -tags e2e -timeout 30m -count 1 ./test/e2e/
+
+## stack: the real programs that tests and benchmarks run against, built once per version into a cache (a first build takes 20 minutes)
+stack:
+	$(GO) run ./test/stack/build
+
 ## check: format, vet, lint, generated files, import rules
 check: setup
 	@out=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$out" ]; then echo "gofmt these files:"; echo "$$out"; exit 1; fi
-	$(GO) vet ./...
+	$(GO) vet -tags e2e ./...
 	$(TOOLS) golangci-lint run ./...
 	./test/generated.sh
 	$(GO) test ./test/ -run 'Imports'
@@ -40,6 +48,7 @@ generate:
 
 ## bench: the benchmarks, each beside what a script does with the command-line tools in the same run
 bench: setup
+	$(GO) run ./test/stack/build helm kustomize kompose kubeseal
 	$(GO) test -run '^$$' -bench . -benchtime 1s -count 1 ./render/... ./secrets/... ./gitops/... ./test/...
 
 ## setup: what the build and the tests need of the system (Debian packages, when root)

@@ -42,6 +42,11 @@ var mayImport = map[string][]string{
 	"examples":                   {},
 	"environments-repo-template": {},
 	"test":                       {"..."},
+	"test/composefaults":         {},
+	"test/corpus":                {},
+	"test/e2e":                   {},
+	"test/stack":                 {},
+	"test/stack/build":           {"test/stack"},
 }
 
 // onlyIn names libraries that one package alone may import.
@@ -49,7 +54,7 @@ var onlyIn = map[string][]string{
 	"github.com/gin-gonic/gin": {"server"},
 	"helm.sh/helm/v3":          {"render/helm"},
 	"sigs.k8s.io/kustomize":    {"render/kustomize"},
-	"github.com/compose-spec":  {"render/compose"},
+	"github.com/compose-spec":  {"render/compose", "test/composefaults"},
 	"github.com/go-git/go-git": {"gitops/repository", "gitops/source", "gitops/gitopstest", "gitops/forge/forgetest"},
 }
 
@@ -63,7 +68,7 @@ func TestImports(t *testing.T) {
 			return err
 		}
 		if d.IsDir() {
-			if strings.HasPrefix(d.Name(), ".") && file != "." || d.Name() == "testdata" || d.Name() == "data" || file == "test/tools" {
+			if strings.HasPrefix(d.Name(), ".") && file != "." || d.Name() == "testdata" || d.Name() == "data" || file == "test/tools" || file == "test/stack/tools" {
 				return fs.SkipDir
 			}
 			return nil
