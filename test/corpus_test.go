@@ -2,80 +2,59 @@ package test
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"catalyst.dev/catalyst/test/composefaults"
+	"catalyst.dev/catalyst/test/corpus"
 )
-
-// mayBeRefused are the applications that ask for what no tenant of a shared cluster gets: the Docker socket, kernel
-// capabilities, host networking.
-var mayBeRefused = map[string]bool{"portainer": true, "traefik-golang": true, "wireguard": true, "pihole-cloudflared-DoH": true}
-
-// corpusProject writes project.yaml and environment.yaml for a Compose application of the corpus.
-func corpusProject(t testing.TB, app string) []string {
-	t.Helper()
-	compose, err := filepath.Glob(filepath.Join(app, "compose.y*ml"))
-	if err != nil || len(compose) != 1 {
-		t.Fatalf("%s has no Compose file: %v", app, err)
-	}
-	name := strings.ToLower(filepath.Base(app))
-	dir := t.TempDir()
-	write := func(file, content string) {
-		if err := os.WriteFile(filepath.Join(dir, file), []byte(content), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	write("project.yaml", fmt.Sprintf(`apiVersion: catalyst.catalyst.dev/v1alpha1
-kind: Project
-metadata: {name: %s, namespace: corpus}
-spec:
-  sources: [{name: web, repositoryUrl: "https://github.com/docker/awesome-compose"}]
-  templates:
-    development: {type: docker-compose, path: %s}
-`, name, filepath.Base(compose[0])))
-	write("environment.yaml", fmt.Sprintf(`apiVersion: catalyst.catalyst.dev/v1alpha1
-kind: Environment
-metadata: {name: pr-1, namespace: corpus-%[1]s}
-spec:
-  projectRef: {name: %[1]s}
-  sources: [{name: web, branch: main, commitSha: 18f59bdb09ecf520dd5758fbf90dec314baec545}]
-`, name))
-	return []string{"render", "-f", filepath.Join(dir, "project.yaml"), "-f", filepath.Join(dir, "environment.yaml"), "--source", "web=" + app}
-}
-
-func corpus(t testing.TB) []string {
-	t.Helper()
-	apps, err := filepath.Glob(filepath.Join(shared(t, "corpus/compose"), "*"))
-	if err != nil || len(apps) == 0 {
-		t.Fatalf("the corpus is empty: %v", err)
-	}
-	return apps
-}
 
 // Every real application renders, or is refused with the service, the key and the remedy.
 func TestCorpusRenders(t *testing.T) {
-	for _, app := range corpus(t) {
-		t.Run(filepath.Base(app), func(t *testing.T) {
+	for _, app := range corpus.Shared(t) {
+		t.Run(app.Name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			out := filepath.Join(t.TempDir(), "out")
-			r := command{args: append(corpusProject(t, app), "-o", out)}.run(ctx, t)
+			r := command{args: append(app.RenderArgs(t), "-o", out)}.run(ctx, t)
 			switch {
 			case strings.Contains(r.stderr, "panic:") || strings.Contains(r.stderr, "goroutine "):
 				t.Fatalf("panicked:\n%s", r.stderr)
 			case r.code == 0:
 				checkNoPlainSecret(t, readTree(t, out))
-			case r.code != 1 || !mayBeRefused[filepath.Base(app)]:
+			case r.code != 1 || !corpus.Refusable[app.Name]:
 				t.Fatalf("exit %d: %s", r.code, r.stderr)
 			case !strings.Contains(r.stderr, "services.") || !strings.Contains(r.stderr, "("):
 				t.Fatalf("the refusal names no service, key or remedy: %s", r.stderr)
 			default:
 				t.Logf("refused: %s", r.stderr)
+			}
+		})
+	}
+}
+
+// What is rendered of a real application has no fault that its Compose file has not.
+func TestCorpusHasNoFaults(t *testing.T) {
+	for _, app := range corpus.Shared(t) {
+		t.Run(app.Name, func(t *testing.T) {
+			out, report := filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "report.json")
+			args := app.RenderArgs(t)
+			if corpus.Refusable[app.Name] {
+				args = app.PrivilegedRenderArgs(t)
+			}
+			if r := (command{args: append(args, "-o", out, "--report", report)}).run(t.Context(), t); r.code != 0 {
+				t.Fatalf("exit %d: %s", r.code, r.stderr)
+			}
+			faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Rendered: out, Report: report})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, fault := range faults {
+				t.Error(fault)
 			}
 		})
 	}
@@ -97,8 +76,8 @@ func TestRenderIsDeterministic(t *testing.T) {
 	for _, dir := range examples(t) {
 		inputs["examples/"+filepath.Base(dir)] = example(t, dir)
 	}
-	for _, app := range corpus(t) {
-		inputs["corpus/"+filepath.Base(app)] = corpusProject(t, app)
+	for _, app := range corpus.Shared(t) {
+		inputs["corpus/"+app.Name] = app.RenderArgs(t)
 	}
 	for name, args := range inputs {
 		t.Run(name, func(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -30,7 +31,8 @@ func Shared(t testing.TB) []Application {
 	t.Helper()
 	root := os.Getenv("CATALYST_SHARED")
 	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
+		_, file, _, _ := runtime.Caller(0)
+		root = filepath.Join(filepath.Dir(file), "..", "..", "..", "shared")
 	}
 	apps, err := In(filepath.Join(root, "corpus", "compose"))
 	if err == nil && len(apps) == 0 {

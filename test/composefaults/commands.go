@@ -1,0 +1,211 @@
+package composefaults
+
+import (
+	"maps"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	composetypes "github.com/compose-spec/compose-go/v2/types"
+	corev1 "k8s.io/api/core/v1"
+)
+
+// probe checks that the readiness probe runs what Docker would as the health check.
+func (c *checker) probe(svc composetypes.ServiceConfig, at place) {
+	want := healthCommand(svc.HealthCheck)
+	if at.container.LivenessProbe != nil {
+		c.fault(Probe, svc.Name, "Docker restarts nothing that is unhealthy, a livenessProbe does")
+	}
+	if at.workload.kind == "Job" {
+		return // nobody asks whether it is ready
+	}
+	if want == nil {
+		if svc.HealthCheck != nil && at.container.ReadinessProbe != nil {
+			c.fault(Probe, svc.Name, "it is switched off")
+		}
+		return
+	}
+	probes := map[string]*corev1.Probe{"readinessProbe": at.container.ReadinessProbe}
+	if svc.HealthCheck.StartPeriod != nil && *svc.HealthCheck.StartPeriod > 0 {
+		probes["startupProbe"] = at.container.StartupProbe
+	}
+	for _, name := range slices.Sorted(maps.Keys(probes)) {
+		probe := probes[name]
+		if probe == nil || probe.Exec == nil {
+			c.fault(Probe, svc.Name, "no %s that runs %q", name, want)
+			continue
+		}
+		if got := expand(probe.Exec.Command, at.container.Env, ""); !c.same(got, want) {
+			c.fault(Probe, svc.Name, "the %s runs %q, Docker %q", name, got, want)
+		}
+	}
+	if probe := at.container.ReadinessProbe; probe != nil {
+		c.timing(svc, probe)
+	}
+}
+
+// timing checks interval, timeout and retries, rounded up to what Kubernetes can count.
+func (c *checker) timing(svc composetypes.ServiceConfig, probe *corev1.Probe) {
+	check := svc.HealthCheck
+	seconds := func(d *composetypes.Duration) int32 {
+		if d == nil || *d == 0 {
+			return 30
+		}
+		return int32(math.Ceil(time.Duration(*d).Seconds()))
+	}
+	retries := int32(3)
+	if check.Retries != nil && *check.Retries > 0 {
+		retries = int32(*check.Retries)
+	}
+	for name, pair := range map[string][2]int32{"interval": {probe.PeriodSeconds, seconds(check.Interval)},
+		"timeout": {probe.TimeoutSeconds, seconds(check.Timeout)}, "retries": {probe.FailureThreshold, retries}} {
+		if pair[0] != pair[1] {
+			c.fault(Probe, svc.Name, "%s is %d, want %d", name, pair[0], pair[1])
+		}
+	}
+}
+
+// healthCommand is what Docker runs; nil where nothing.
+func healthCommand(check *composetypes.HealthCheckConfig) []string {
+	if check == nil || check.Disable || len(check.Test) == 0 {
+		return nil
+	}
+	switch check.Test[0] {
+	case "NONE":
+		return nil
+	case "CMD":
+		return check.Test[1:]
+	case "CMD-SHELL":
+		return []string{"/bin/sh", "-c", strings.Join(check.Test[1:], " ")}
+	}
+	return []string{"/bin/sh", "-c", strings.Join(check.Test, " ")}
+}
+
+// command checks that the container runs what Docker would.
+func (c *checker) command(svc composetypes.ServiceConfig, at place) {
+	command, args := expand(at.container.Command, at.container.Env, unseen), expand(at.container.Args, at.container.Env, unseen)
+	switch {
+	case svc.Entrypoint != nil:
+		if got, want := slices.Concat(command, args), slices.Concat(svc.Entrypoint, svc.Command); len(want) > 0 && !c.same(got, want) {
+			c.fault(Command, svc.Name, "runs %q, Docker %q", got, want)
+		}
+	case !c.same(args, svc.Command) || len(command) > 0:
+		c.fault(Command, svc.Name, "runs %q %q, Docker the image's entrypoint with %q", command, args, svc.Command)
+	}
+}
+
+// unseen stands for a value that only the cluster knows.
+const unseen = "\x00"
+
+// same compares what is run, but for hosts that had to be rewritten and values that are sealed.
+func (c *checker) same(got, want []string) bool {
+	return slices.EqualFunc(got, want, func(got, want string) bool {
+		if got == want || got == c.translated(want) {
+			return true
+		}
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(got), unseen, "(?s:.*)")
+		return strings.Contains(got, unseen) && (matches(pattern, want) || matches(pattern, c.translated(want)))
+	})
+}
+
+func matches(pattern, text string) bool {
+	ok, err := regexp.MatchString("^(?:"+pattern+")$", text)
+	return err == nil && ok
+}
+
+// translated replaces hosts that Kubernetes does not accept by the names that their Services have.
+func (c *checker) translated(text string) string {
+	names := slices.Collect(maps.Keys(c.project.Services))
+	for _, svc := range c.project.Services {
+		if svc.ContainerName != "" {
+			names = append(names, svc.ContainerName)
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
+	for _, name := range names {
+		if object, ok := c.service(name); ok && object.Name != name {
+			text = strings.ReplaceAll(text, name, object.Name)
+		}
+	}
+	return text
+}
+
+// expand does what the kubelet does with $(NAME) and $$ in commands. Values from elsewhere are as given: in the command of a probe,
+// the kubelet takes them for empty.
+func expand(words []string, env []corev1.EnvVar, elsewhere string) []string {
+	values := map[string]string{}
+	for _, variable := range env {
+		values[variable.Name] = variable.Value
+		if variable.ValueFrom != nil {
+			values[variable.Name] = elsewhere
+		}
+	}
+	var out []string
+	for _, word := range words {
+		out = append(out, expandWord(word, values))
+	}
+	return out
+}
+
+func expandWord(word string, values map[string]string) string {
+	var b strings.Builder
+	for i := 0; i < len(word); i++ {
+		if word[i] != '$' || i+1 == len(word) {
+			b.WriteByte(word[i])
+			continue
+		}
+		switch word[i+1] {
+		case '$':
+			b.WriteByte('$')
+			i++
+			continue
+		case '(':
+			if end := strings.IndexByte(word[i:], ')'); end > 0 {
+				if value, ok := values[word[i+2:i+end]]; ok {
+					b.WriteString(value)
+					i += end
+					continue
+				}
+			}
+		}
+		b.WriteByte('$')
+	}
+	return b.String()
+}
+
+// environment checks that each variable has its value, or takes it from an object that has the key.
+func (c *checker) environment(svc composetypes.ServiceConfig, at place) {
+	values := map[string]string{}
+	given := map[string]corev1.EnvVar{}
+	for _, variable := range at.container.Env {
+		given[variable.Name] = variable
+		values[variable.Name] = expandWord(variable.Value, values)
+	}
+	for _, name := range slices.Sorted(maps.Keys(svc.Environment)) {
+		want := svc.Environment[name]
+		if want == nil {
+			continue
+		}
+		variable, ok := given[name]
+		switch {
+		case !ok && !c.fromAll(at.container.EnvFrom, name):
+			if !c.told(svc.Name, "environment", "env_file") {
+				c.fault(Environment, svc.Name, "%s is not set", name)
+			}
+		case ok && variable.ValueFrom == nil && !c.same([]string{values[name]}, []string{*want}) && !strings.Contains(*want, "CATALYST"):
+			c.fault(Environment, svc.Name, "%s is %q, want %q", name, values[name], *want)
+		}
+	}
+}
+
+func (c *checker) fromAll(sources []corev1.EnvFromSource, name string) bool {
+	return slices.ContainsFunc(sources, func(source corev1.EnvFromSource) bool {
+		if source.SecretRef != nil {
+			return c.objects.secrets[source.SecretRef.Name][name]
+		}
+		_, ok := c.objects.configMaps[source.ConfigMapRef.Name][name]
+		return ok
+	})
+}
