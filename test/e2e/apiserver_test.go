@@ -84,7 +84,9 @@ func TestAPIServerRefuses(t *testing.T) {
 	}
 }
 
-func container(pod map[string]any) map[string]any { return pod["containers"].([]any)[0].(map[string]any) }
+func container(pod map[string]any) map[string]any {
+	return pod["containers"].([]any)[0].(map[string]any)
+}
 
 // examples are the arguments that render each example, by its name.
 func examples(t testing.TB) map[string][]string {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,4 +77,39 @@ func manifests(t testing.TB, dir string) []*unstructured.Unstructured {
 		objs = append(objs, obj)
 	}
 	return objs
+}
+
+// ciphertext differs at each sealing, and so does what is derived from it.
+var ciphertext = regexp.MustCompile(`(?m)^(\s+[-._a-zA-Z0-9]+: )Ag[A-Za-z0-9+/=]{200,}$|^(\s+catalyst\.dev/(?:seal-[-a-z]+|render-digest): ).*$`)
+
+// different names a file that two rendered folders do not share, ciphertext aside; empty where they are the same.
+func different(t testing.TB, a, b string) string {
+	t.Helper()
+	read := func(dir string) map[string]string {
+		files := map[string]string{}
+		err := filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(name)
+			files[strings.TrimPrefix(name, dir)] = ciphertext.ReplaceAllString(string(data), "${1}${2}")
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return files
+	}
+	before, after := read(a), read(b)
+	for name := range before {
+		if before[name] != after[name] {
+			return name
+		}
+	}
+	for name := range after {
+		if _, ok := before[name]; !ok {
+			return name
+		}
+	}
+	return ""
 }
