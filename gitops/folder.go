@@ -23,7 +23,7 @@ type FolderInput struct {
 	Documents
 	// Rendered is what render.Render made of them.
 	Rendered *render.Output
-	// MACKey tells unchanged secret values from changed ones.
+	// MACKey tells unchanged secret values from changed ones; nil for a folder that is only looked at.
 	MACKey []byte
 	// Committed holds the manifests that stand in Git now, by file name, whose ciphertext is kept where it can be.
 	Committed map[string][]byte
@@ -136,7 +136,7 @@ func encode(objs []*unstructured.Unstructured) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{}
+	files, stable := map[string][]byte{}, map[string][]byte{}
 	var namespace int
 	for i, obj := range objs {
 		if obj.GetKind() == "Namespace" {
@@ -146,16 +146,38 @@ func encode(objs []*unstructured.Unstructured) (map[string][]byte, error) {
 		if files[names[i]], err = manifest.Encode(obj); err != nil {
 			return nil, err
 		}
+		if stable[names[i]], err = withoutCiphertext(obj, files[names[i]]); err != nil {
+			return nil, err
+		}
 	}
 	marked := objs[namespace].DeepCopy()
 	annotations := marked.GetAnnotations()
 	if annotations == nil {
 		annotations = map[string]string{}
 	}
-	annotations[v1alpha1.AnnotationRenderDigest] = digest(files)
+	annotations[v1alpha1.AnnotationRenderDigest] = digest(stable)
 	marked.SetAnnotations(annotations)
 	files[names[namespace]], err = manifest.Encode(marked)
 	return files, err
+}
+
+// withoutCiphertext is a SealedSecret without what is random in it: its MACs say whether a value is another.
+func withoutCiphertext(obj *unstructured.Unstructured, encoded []byte) ([]byte, error) {
+	if obj.GetKind() != "SealedSecret" {
+		return encoded, nil
+	}
+	values, _, err := unstructured.NestedMap(obj.Object, "spec", "encryptedData")
+	if err != nil {
+		return nil, fmt.Errorf("reading SealedSecret %s: %w", obj.GetName(), err)
+	}
+	for key := range values {
+		values[key] = ""
+	}
+	plain := obj.DeepCopy()
+	if err := unstructured.SetNestedMap(plain.Object, values, "spec", "encryptedData"); err != nil {
+		return nil, fmt.Errorf("reading SealedSecret %s: %w", obj.GetName(), err)
+	}
+	return manifest.Encode(plain)
 }
 
 // digest of files, by name and content.

@@ -30,7 +30,8 @@ const (
 type Sealer struct {
 	// Certificate that values are sealed for.
 	Certificate *Certificate
-	// MACKey is from DeriveMACKey; who has it can test guesses of a plaintext against the committed MACs.
+	// MACKey is from DeriveMACKey; who has it can test guesses of a plaintext against the committed MACs. Without it no MAC is
+	// written, and no ciphertext can be kept later: for renders that are only looked at.
 	MACKey []byte
 }
 
@@ -71,7 +72,7 @@ func (s *Sealer) check(secret *unstructured.Unstructured) error {
 	switch {
 	case s.Certificate == nil:
 		return errors.New("there is no sealing certificate: put the controller's into sealed-secrets.pem; " + remedy)
-	case len(s.MACKey) != keySize:
+	case len(s.MACKey) != keySize && s.MACKey != nil:
 		return fmt.Errorf("the MAC key has %d bytes, want %d", len(s.MACKey), keySize)
 	case secret.GetAPIVersion() != "v1" || secret.GetKind() != "Secret":
 		return fmt.Errorf("%s %s is no v1 Secret", secret.GetAPIVersion(), title(secret))
@@ -134,7 +135,7 @@ type kept struct {
 
 // reusable reads the committed SealedSecret. One that is foreign, damaged, or for another name, namespace or certificate offers nothing.
 func (s *Sealer) reusable(secret, committed *unstructured.Unstructured) kept {
-	if committed == nil || committed.GetKind() != "SealedSecret" || committed.GetName() != secret.GetName() ||
+	if s.MACKey == nil || committed == nil || committed.GetKind() != "SealedSecret" || committed.GetName() != secret.GetName() ||
 		committed.GetNamespace() != secret.GetNamespace() ||
 		committed.GetAnnotations()[AnnotationCertificate] != s.Certificate.Fingerprint {
 		return kept{}
@@ -177,7 +178,9 @@ func (s *Sealer) sealedSecret(secret *unstructured.Unstructured, data map[string
 	sealed.SetName(secret.GetName())
 	sealed.SetNamespace(secret.GetNamespace())
 	sealed.SetLabels(secret.GetLabels())
-	sealed.SetAnnotations(map[string]string{AnnotationMACs: string(encoded), AnnotationCertificate: s.Certificate.Fingerprint})
+	if s.MACKey != nil {
+		sealed.SetAnnotations(map[string]string{AnnotationMACs: string(encoded), AnnotationCertificate: s.Certificate.Fingerprint})
+	}
 	return sealed, nil
 }
 

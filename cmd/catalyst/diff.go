@@ -68,7 +68,13 @@ func (p *program) diff(ctx context.Context, flags renderFlags, o repository.Opti
 	return err
 }
 
-// sealedValue is a line of ciphertext or of what belongs to it, which differs at each sealing.
-var sealedValue = regexp.MustCompile(`(?m)^(\s+[-._a-zA-Z0-9]+: )Ag[A-Za-z0-9+/=]{200,}$|^(\s+catalyst\.dev/(?:seal-[a-z]+|render-digest): ).*$`)
+var (
+	// sealedValue is a line of ciphertext, or of what depends on the server's key.
+	sealedValue = regexp.MustCompile(`(?m)^(\s+[-._a-zA-Z0-9]+: )A[QYg][A-Za-z0-9+/=]{300,}$|^(\s+catalyst\.dev/render-digest: ).*$`)
+	// sealAnnotations stand in what the server committed only.
+	sealAnnotations = regexp.MustCompile(`(?m)^  annotations:\n(?:    catalyst\.dev/seal-[a-z]+: .*\n)+`)
+)
 
-func masked(data []byte) []byte { return sealedValue.ReplaceAll(data, []byte("${1}${2}(sealed)")) }
+func masked(data []byte) []byte {
+	return sealAnnotations.ReplaceAll(sealedValue.ReplaceAll(data, []byte("${1}${2}(sealed)")), nil)
+}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
@@ -94,17 +95,19 @@ func (p *program) render(ctx context.Context, flags renderFlags) (map[string][]b
 	if err != nil {
 		return nil, nil, err
 	}
-	if docs.Certificate == nil {
+	if docs.Certificate == nil && slices.ContainsFunc(out.Objects, isSecret) {
 		if docs.Certificate, err = p.throwAwayCertificate(); err != nil {
 			return nil, nil, err
 		}
 	}
 	files, err := gitops.Folder(gitops.FolderInput{
-		Documents: docs, Rendered: out, MACKey: make([]byte, 32),
+		Documents: docs, Rendered: out,
 		Metadata: gitops.Metadata{Catalyst: gitops.RenderMetadata{Version: version, InputDigest: digest, URL: out.URL}},
 	})
 	return files, out, err
 }
+
+func isSecret(obj *unstructured.Unstructured) bool { return obj.GetKind() == "Secret" }
 
 // throwAwayCertificate is one that nobody has the key of.
 func (p *program) throwAwayCertificate() ([]byte, error) {
