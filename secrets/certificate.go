@@ -5,12 +5,14 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	_ "embed" // the throw-away certificate
 	"encoding/hex"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"math/big"
+	"slices"
 	"time"
 )
 
@@ -69,8 +71,15 @@ func parseCertificate(data []byte) (*Certificate, error) {
 	return nil, errors.New("the sealing certificate is no PEM file with a CERTIFICATE block: " + remedy)
 }
 
-// GenerateKeyPair makes a self-signed sealing certificate and its private key, as PEM, for demonstrations and renders
-// whose sealed values nobody unseals. It is valid from now for ten years.
+//go:embed throwaway.pem
+var throwAway []byte
+
+// ThrowAwayCertificate is one whose private key was never written down (openssl req -x509 -keyout /dev/null), as PEM: for renders that
+// are only looked at. Making a key pair for each takes longer than rendering.
+func ThrowAwayCertificate() []byte { return slices.Clone(throwAway) }
+
+// GenerateKeyPair makes a self-signed sealing certificate and its private key, as PEM, for demonstrations. It is valid from now for
+// ten years.
 func GenerateKeyPair(now time.Time, rand io.Reader) (certPEM, keyPEM []byte, err error) {
 	key, err := rsa.GenerateKey(rand, keyBits)
 	if err != nil {

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -96,9 +94,8 @@ func (p *program) render(ctx context.Context, flags renderFlags) (map[string][]b
 		return nil, nil, err
 	}
 	if docs.Certificate == nil && slices.ContainsFunc(out.Objects, isSecret) {
-		if docs.Certificate, err = p.throwAwayCertificate(); err != nil {
-			return nil, nil, err
-		}
+		fmt.Fprintln(p.Err, "catalyst: sealing with a throw-away certificate: nobody can open the result (give --certificate FILE)")
+		docs.Certificate = secrets.ThrowAwayCertificate()
 	}
 	files, err := gitops.Folder(gitops.FolderInput{
 		Documents: docs, Rendered: out,
@@ -108,13 +105,6 @@ func (p *program) render(ctx context.Context, flags renderFlags) (map[string][]b
 }
 
 func isSecret(obj *unstructured.Unstructured) bool { return obj.GetKind() == "Secret" }
-
-// throwAwayCertificate is one that nobody has the key of.
-func (p *program) throwAwayCertificate() ([]byte, error) {
-	fmt.Fprintln(p.Err, "catalyst: sealing with a throw-away certificate: nobody can open the result (give --certificate FILE)")
-	certificate, _, err := secrets.GenerateKeyPair(time.Now(), rand.Reader)
-	return certificate, err
-}
 
 // readDocuments reads the Project, the Environment and the Platform, whichever file each stands in.
 func readDocuments(files []string) (gitops.Documents, error) {
