@@ -20,7 +20,7 @@ type metrics struct {
 	deliveries *prometheus.CounterVec
 }
 
-func newMetrics(registry *prometheus.Registry, stats func(context.Context) (queue.Stats, error)) (*metrics, error) {
+func newMetrics(config Config, held *bodies) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "catalyst_http_requests_total", Help: "Requests by route.",
@@ -33,14 +33,17 @@ func newMetrics(registry *prometheus.Registry, stats func(context.Context) (queu
 			Name: "catalyst_webhook_deliveries_total", Help: "Webhook deliveries by what became of them.",
 		}, []string{"event", "result"}),
 	}
-	collectors := []prometheus.Collector{m.requests, m.durations, m.deliveries}
-	if stats != nil {
-		collectors = append(collectors, &queueCollector{stats, prometheus.NewDesc(
+	buffered := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "catalyst_webhook_buffered_bytes", Help: "Bytes of webhook bodies held in memory.",
+	}, func() float64 { return float64(held.held.Load()) })
+	collectors := []prometheus.Collector{m.requests, m.durations, m.deliveries, buffered}
+	if config.QueueStats != nil {
+		collectors = append(collectors, &queueCollector{config.QueueStats, prometheus.NewDesc(
 			"catalyst_queue_jobs", "Unfinished jobs by state.", []string{"state"}, nil)})
 	}
 	var errs []error
 	for _, c := range collectors {
-		errs = append(errs, registry.Register(c))
+		errs = append(errs, config.Metrics.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("registering metrics: %w", err)

@@ -38,6 +38,13 @@ type Config struct {
 	Metrics *prometheus.Registry
 	// Logger of requests and internal errors; nil discards.
 	Logger *slog.Logger
+	// WebhookMemory is how many bytes of webhook bodies are held at once, over all requests; what is beyond is answered
+	// 503. 128 MiB when zero, and 64 MiB at least.
+	WebhookMemory int64
+	// HeaderTimeout is how long a request's headers may take to arrive; 5 seconds when zero.
+	HeaderTimeout time.Duration
+	// BodyTimeout is how long a webhook's body may take to arrive; 10 seconds when zero, as long as GitHub waits.
+	BodyTimeout time.Duration
 	// Version of the program, for the API's description.
 	Version string
 }
@@ -53,7 +60,28 @@ func (c Config) validate() error {
 	if c.Intake == nil || !c.Data.complete() {
 		errs = append(errs, errors.New("intake and all data functions are required"))
 	}
+	if least := int64(64 << 20); c.WebhookMemory != 0 && c.WebhookMemory < least {
+		errs = append(errs, fmt.Errorf("the memory for webhooks must be %d bytes at least, not %d", least, c.WebhookMemory))
+	}
 	return errors.Join(errs...)
+}
+
+func (c *Config) setDefaults() {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	if c.WebhookMemory == 0 {
+		c.WebhookMemory = 128 << 20
+	}
+	if c.HeaderTimeout == 0 {
+		c.HeaderTimeout = 5 * time.Second
+	}
+	if c.BodyTimeout == 0 {
+		c.BodyTimeout = 10 * time.Second
+	}
 }
 
 // Server serves Catalyst over HTTP.
@@ -61,6 +89,7 @@ type Server struct {
 	config  Config
 	engine  *gin.Engine
 	metrics *metrics
+	bodies  *bodies
 	openapi []byte
 }
 
@@ -69,15 +98,10 @@ func New(config Config) (*Server, error) {
 	if err := config.validate(); err != nil {
 		return nil, fmt.Errorf("configuring the server: %w", err)
 	}
-	if config.Logger == nil {
-		config.Logger = slog.New(slog.DiscardHandler)
-	}
-	if config.Metrics == nil {
-		config.Metrics = prometheus.NewRegistry()
-	}
-	s := &Server{config: config}
+	config.setDefaults()
+	s := &Server{config: config, bodies: newBodies(config.WebhookMemory)}
 	var err error
-	if s.metrics, err = newMetrics(config.Metrics, config.QueueStats); err != nil {
+	if s.metrics, err = newMetrics(config, s.bodies); err != nil {
 		return nil, err
 	}
 	if s.openapi, err = openAPI(config.Version); err != nil {
@@ -99,7 +123,7 @@ func (s *Server) Run(ctx context.Context, listener net.Listener) error {
 	const drain = 10 * time.Second
 	h := &http.Server{
 		Handler:           s.engine,
-		ReadHeaderTimeout: 5 * time.Second,
+		ReadHeaderTimeout: s.config.HeaderTimeout,
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      time.Minute,
 		IdleTimeout:       2 * time.Minute,

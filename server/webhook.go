@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"time"
@@ -16,11 +17,9 @@ import (
 )
 
 const (
-	// maxWebhook is the largest payload that GitHub sends.
-	maxWebhook = 25 << 20
 	// maxDeliveryID is more than a GUID's 36.
 	maxDeliveryID = 100
-	// retryAfter in seconds, when the database does not take a delivery.
+	// retryAfter in seconds, when a delivery cannot be taken now.
 	retryAfter = "10"
 )
 
@@ -32,20 +31,26 @@ type DeliveryAnswer struct {
 	Result string `json:"result"`
 }
 
-// githubWebhook takes a webhook in this order: size, signature over the raw bytes, headers, JSON, database. Nothing in
-// the body is looked at before the signature holds.
+// githubWebhook takes a webhook in this order: headers that stand twice, size, signature over the raw bytes, content type,
+// headers, JSON, database. Nothing in the body is looked at before the signature holds, and a body that cannot be signed is
+// read without being held.
 func (s *Server) githubWebhook(c *gin.Context) error {
 	received := time.Now()
-	body, err := io.ReadAll(http.MaxBytesReader(c.Writer, c.Request.Body, maxWebhook))
-	if err != nil {
-		return bodyProblem(err)
-	}
-	if err := forge.VerifySignature(body, c.GetHeader("X-Hub-Signature-256"), s.config.WebhookSecrets...); err != nil {
-		s.metrics.delivery("", "unauthorized")
-		return problem(http.StatusUnauthorized, err.Error())
-	}
 	delivery := queue.Delivery{ID: c.GetHeader("X-GitHub-Delivery"), Event: c.GetHeader("X-GitHub-Event"), ReceivedAt: received}
-	event, err := parseGitHub(delivery, body)
+	// GitHub itself waits for 10 seconds. A recorder in tests has no deadline to set.
+	_ = http.NewResponseController(c.Writer).SetReadDeadline(received.Add(s.config.BodyTimeout))
+	all := c.Request.Body
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxWebhook)
+	b := &body{budget: s.bodies}
+	defer b.release()
+	if result, err := s.verified(c, b); err != nil {
+		b.release()
+		// What is left is read and dropped, within the deadline: a client that still sends would not see the answer.
+		_, _ = io.CopyN(io.Discard, all, 4*maxWebhook)
+		s.metrics.delivery("", result)
+		return err
+	}
+	event, err := parseGitHub(delivery, b.bytes())
 	if err != nil {
 		s.metrics.delivery(delivery.Event, "invalid")
 		return problem(http.StatusBadRequest, err.Error())
@@ -67,12 +72,37 @@ func (s *Server) githubWebhook(c *gin.Context) error {
 	return nil
 }
 
-func bodyProblem(err error) error {
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return problem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", tooLarge.Limit))
+// verified reads the body and checks who sent it, and that it is what the headers say. An error comes with its name in
+// the metrics.
+func (s *Server) verified(c *gin.Context, b *body) (result string, err error) {
+	for _, name := range []string{"X-Hub-Signature-256", "X-GitHub-Delivery", "X-GitHub-Event", "Content-Type"} {
+		if len(c.Request.Header.Values(name)) > 1 {
+			return "invalid", problem(http.StatusBadRequest, "the header "+name+" stands more than once")
+		}
 	}
-	return problem(http.StatusBadRequest, "the body ended early")
+	if c.Request.ContentLength > maxWebhook {
+		return "invalid", bodyProblem(&http.MaxBytesError{Limit: maxWebhook})
+	}
+	verifier, err := forge.NewVerifier(c.GetHeader("X-Hub-Signature-256"), s.config.WebhookSecrets...)
+	if err != nil {
+		return "unauthorized", problem(http.StatusUnauthorized, err.Error())
+	}
+	if err := b.read(bodyReader{c.Request.Body}, verifier.Write); err != nil {
+		if problemOf(err).Status == http.StatusServiceUnavailable {
+			c.Header("Retry-After", retryAfter)
+			return "busy", err
+		}
+		return "invalid", err
+	}
+	if err := verifier.Verify(); err != nil {
+		return "unauthorized", problem(http.StatusUnauthorized, err.Error())
+	}
+	if text := c.GetHeader("Content-Type"); text != "" {
+		if kind, _, err := mime.ParseMediaType(text); err != nil || kind != "application/json" {
+			return "invalid", problem(http.StatusUnsupportedMediaType, "the content type must be application/json: choose it in the webhook's settings")
+		}
+	}
+	return "", nil
 }
 
 func parseGitHub(d queue.Delivery, body []byte) (forge.Event, error) {

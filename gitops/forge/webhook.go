@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"slices"
 	"strings"
 )
@@ -110,23 +111,53 @@ func pullRequestEvent(e Event, p payload) (Event, error) {
 	return e, nil
 }
 
-// VerifySignature checks the header X-Hub-Signature-256 over the raw body against each secret, in constant time. Two
-// secrets are active while one is rotated. SHA-1 signatures are not accepted. No secret, or an empty one, is an error,
-// since it would let everybody in.
+// VerifySignature checks the header X-Hub-Signature-256 over the raw body against each secret, in constant time.
 func VerifySignature(body []byte, header string, secrets ...[]byte) error {
+	v, err := NewVerifier(header, secrets...)
+	if err != nil {
+		return err
+	}
+	v.Write(body)
+	return v.Verify()
+}
+
+// Verifier checks the signature of a body that is written to it piece by piece, so that nobody needs to hold a body to
+// find out that it is forged.
+type Verifier struct {
+	want []byte
+	macs []hash.Hash
+}
+
+// NewVerifier reads the header X-Hub-Signature-256. Two secrets are active while one is rotated. SHA-1 signatures are not
+// accepted. No secret, or an empty one, is an error, since it would let everybody in.
+func NewVerifier(header string, secrets ...[]byte) (*Verifier, error) {
 	if len(secrets) == 0 || slices.ContainsFunc(secrets, func(s []byte) bool { return len(s) == 0 }) {
-		return errors.New("checking the webhook signature: the webhook secret is empty (set one on the server and at the forge)")
+		return nil, errors.New("checking the webhook signature: the webhook secret is empty (set one on the server and at the forge)")
 	}
 	digits, ok := strings.CutPrefix(header, "sha256=")
-	got, err := hex.DecodeString(digits)
-	if !ok || err != nil || len(got) != sha256.Size {
-		return fmt.Errorf("%w: header X-Hub-Signature-256 must be sha256= and 64 hex digits", ErrSignature)
+	want, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(want) != sha256.Size {
+		return nil, fmt.Errorf("%w: header X-Hub-Signature-256 must be sha256= and 64 hex digits", ErrSignature)
 	}
-	matched := false
+	v := &Verifier{want: want}
 	for _, secret := range secrets {
-		mac := hmac.New(sha256.New, secret)
-		mac.Write(body)
-		matched = hmac.Equal(got, mac.Sum(nil)) || matched
+		v.macs = append(v.macs, hmac.New(sha256.New, secret))
+	}
+	return v, nil
+}
+
+// Write adds a piece of the body.
+func (v *Verifier) Write(piece []byte) {
+	for _, mac := range v.macs {
+		mac.Write(piece)
+	}
+}
+
+// Verify compares what was written with the header, in constant time.
+func (v *Verifier) Verify() error {
+	matched := false
+	for _, mac := range v.macs {
+		matched = hmac.Equal(v.want, mac.Sum(nil)) || matched
 	}
 	if !matched {
 		return ErrSignature
