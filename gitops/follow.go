@@ -79,7 +79,7 @@ func (l *Loop) noticed(ctx context.Context, seen, now *View) error {
 	if len(outdated) == 0 {
 		return nil
 	}
-	return l.config.Enqueue(ctx, outdated)
+	return l.config.Enqueue(ctx, EnvironmentJobs(outdated))
 }
 
 // touched are the environments that a change between two revisions may concern: all of them when the platform changed,

@@ -63,15 +63,22 @@ func (l *Loop) work(ctx context.Context, job queue.Job, cause Cause) error {
 	case queue.KindPullRequest:
 		return l.PullRequest(ctx, job.Repository, job.Number, cause)
 	case queue.KindBranch:
-		return l.Push(ctx, job.Repository, job.Branch, cause)
-	case queue.KindEnvironment:
-		key, ok := v1alpha1.ParseEnvironmentKey(job.Environment)
-		if !ok {
-			return fmt.Errorf("%w: environment %q is not team/project/environment", ErrInvalid, job.Environment)
+		if job.Environment == "" {
+			return l.Push(ctx, job.Repository, job.Branch, cause)
 		}
-		return l.Environment(ctx, key, cause)
+		return withKey(job, func(key v1alpha1.EnvironmentKey) error { return l.PushTo(ctx, key, job.Repository, job.Branch, cause) })
+	case queue.KindEnvironment:
+		return withKey(job, func(key v1alpha1.EnvironmentKey) error { return l.Environment(ctx, key, cause) })
 	}
 	return fmt.Errorf("%w: job of unknown kind %q", ErrInvalid, job.Kind)
+}
+
+func withKey(job queue.Job, f func(v1alpha1.EnvironmentKey) error) error {
+	key, ok := v1alpha1.ParseEnvironmentKey(job.Environment)
+	if !ok {
+		return fmt.Errorf("%w: environment %q is not team/project/environment", ErrInvalid, job.Environment)
+	}
+	return f(key)
 }
 
 // permanent reports whether every part of an error is somebody's input: then trying again changes nothing until the

@@ -11,6 +11,7 @@ import (
 
 	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/gitops/forge"
+	"catalyst.dev/catalyst/gitops/queue"
 	"catalyst.dev/catalyst/gitops/repository"
 	"catalyst.dev/catalyst/gitops/source"
 	"catalyst.dev/catalyst/render"
@@ -20,6 +21,7 @@ import (
 type Forge interface {
 	PullRequest(ctx context.Context, fullName string, number int) (forge.PullRequest, error)
 	Files(ctx context.Context, fullName string, number int) ([]string, error)
+	OpenPullRequests(ctx context.Context, fullName string) ([]forge.PullRequest, error)
 }
 
 var _ Forge = (*forge.GitHub)(nil)
@@ -36,8 +38,10 @@ type Config struct {
 	Render func(context.Context, render.Input) (*render.Output, error)
 	// Record keeps the outcome of a job for people to see; nil drops it.
 	Record func(context.Context, Outcome) error
-	// Enqueue asks for environments to be looked at again, after a hand edit; nil ignores hand edits.
-	Enqueue func(context.Context, []v1alpha1.EnvironmentKey) error
+	// Last is the outcome that Record kept last for an environment; it reports false for none. Nil knows of none.
+	Last func(context.Context, v1alpha1.EnvironmentKey) (Outcome, bool, error)
+	// Enqueue asks for jobs that no webhook asked for: after hand edits and lost webhooks. Nil ignores both.
+	Enqueue func(context.Context, []queue.Job) error
 	// RepositoryURL is the environments repository as Argo CD reaches it, unless the Platform says otherwise.
 	RepositoryURL string
 	// Branch of the environments repository; "main" when empty.
@@ -48,6 +52,11 @@ type Config struct {
 	Version string
 	// PollInterval between looks at the environments repository for what people pushed; 15s when zero.
 	PollInterval time.Duration
+	// SweepInterval between sweeps for what lost webhooks should have told, a tenth more or less; 3 minutes when zero, no
+	// sweeps when negative.
+	SweepInterval time.Duration
+	// Now is the clock that previews' time to live runs by; time.Now when nil.
+	Now func() time.Time
 	// Logger; slog.Default when nil.
 	Logger *slog.Logger
 }
@@ -59,6 +68,7 @@ type Loop struct {
 	// environments serialises the work on each environment: without it, two jobs of one environment would render
 	// two commits of its source at once, and the older could be pushed last.
 	environments keyedMutex
+	sweeper      sweeper
 }
 
 // State is what became of a job.
@@ -72,6 +82,8 @@ const (
 	StateRenderOnly State = "render-only"
 	StateSkipped    State = "skipped"
 	StateFailed     State = "failed"
+	// StateExpired is a preview that was deleted since nobody changed it for its time to live.
+	StateExpired State = "expired"
 )
 
 // Outcome of one job for one environment.
@@ -101,11 +113,26 @@ func New(c Config) (*Loop, error) {
 			return nil, fmt.Errorf("gitops.Config.%s is missing", name)
 		}
 	}
+	c.setDefaults()
+	cache, err := newDocumentCache()
+	if err != nil {
+		return nil, err
+	}
+	return &Loop{config: c, cache: cache, sweeper: sweeper{asked: map[string]sighting{}}}, nil
+}
+
+func (c *Config) setDefaults() {
 	if c.Branch == "" {
 		c.Branch = "main"
 	}
 	if c.PollInterval == 0 {
 		c.PollInterval = 15 * time.Second
+	}
+	if c.SweepInterval == 0 {
+		c.SweepInterval = 3 * time.Minute
+	}
+	if c.Now == nil {
+		c.Now = time.Now
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
@@ -113,11 +140,6 @@ func New(c Config) (*Loop, error) {
 	if c.Record == nil {
 		c.Record = func(context.Context, Outcome) error { return nil }
 	}
-	cache, err := newDocumentCache()
-	if err != nil {
-		return nil, err
-	}
-	return &Loop{config: c, cache: cache}, nil
 }
 
 // View is the environments repository as last seen.

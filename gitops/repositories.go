@@ -21,3 +21,16 @@ func repositoryID(raw string) string {
 	p = strings.TrimSuffix(strings.Trim(p, "/"), ".git")
 	return strings.ToLower(host + "/" + p)
 }
+
+// forgeName is owner/name of a repository's URL: the last two parts of its path.
+func forgeName(raw string) (string, bool) {
+	raw = strings.TrimSuffix(strings.TrimRight(strings.TrimSpace(raw), "/"), ".git")
+	if i := strings.LastIndexByte(raw, ':'); i >= 0 && !strings.Contains(raw, "://") {
+		raw = raw[i+1:]
+	}
+	parts := strings.Split(raw, "/")
+	if len(parts) < 2 || parts[len(parts)-1] == "" || parts[len(parts)-2] == "" {
+		return "", false
+	}
+	return strings.Join(parts[len(parts)-2:], "/"), true
+}

@@ -134,6 +134,15 @@ func (l *Loop) head(ctx context.Context, s v1alpha1.Source, branch string) (v1al
 
 // Push moves the environments that follow a branch to its head. cloneURL is the repository's.
 func (l *Loop) Push(ctx context.Context, cloneURL, branch string, cause Cause) error {
+	return l.push(ctx, cloneURL, branch, cause, func(v1alpha1.EnvironmentKey) bool { return true })
+}
+
+// PushTo is Push for one environment.
+func (l *Loop) PushTo(ctx context.Context, key v1alpha1.EnvironmentKey, cloneURL, branch string, cause Cause) error {
+	return l.push(ctx, cloneURL, branch, cause, func(k v1alpha1.EnvironmentKey) bool { return k == key })
+}
+
+func (l *Loop) push(ctx context.Context, cloneURL, branch string, cause Cause, selected func(v1alpha1.EnvironmentKey) bool) error {
 	view, err := l.fresh(ctx)
 	if err != nil {
 		return err
@@ -149,6 +158,9 @@ func (l *Loop) Push(ctx context.Context, cloneURL, branch string, cause Cause) e
 			return err
 		}
 		for _, key := range keys {
+			if !selected(key) {
+				continue
+			}
 			env, err := view.Environment(ctx, key)
 			if err != nil || !follows(env, m.source, branch) {
 				continue // a broken environment is reported where environments are listed

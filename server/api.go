@@ -73,7 +73,7 @@ type Environment struct {
 
 // Outcome is what came of the last work on an environment.
 type Outcome struct {
-	// State is committed, unchanged, failed, render-only, skipped, deleted or held.
+	// State is committed, unchanged, failed, render-only, skipped, deleted, expired or held.
 	State     string          `json:"state"`
 	Message   string          `json:"message,omitempty"`
 	SourceSHA string          `json:"sourceSHA,omitempty"`

@@ -35,6 +35,9 @@ func (e *Environment) complete(key v1alpha1.EnvironmentKey) {
 	case queue.StateDeleted:
 		e.Phase = "Terminating"
 		committed.Status, committed.Reason = "True", "Deleted"
+	case queue.StateExpired:
+		e.Phase = "Terminating"
+		committed = Condition{Type: "Committed", Status: "True", Reason: "Expired", Message: message}
 	}
 	e.Conditions = []Condition{rendered, committed}
 }

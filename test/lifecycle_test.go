@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +45,18 @@ func (l *levels) PullRequest(_ context.Context, _ string, number int) (forge.Pul
 
 func (l *levels) Files(context.Context, string, int) ([]string, error) {
 	return nil, errors.New("no project filters by path")
+}
+
+func (l *levels) OpenPullRequests(context.Context, string) ([]forge.PullRequest, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var open []forge.PullRequest
+	for _, number := range slices.Sorted(maps.Keys(l.pulls)) {
+		if pr := l.pulls[number]; pr.State == "open" {
+			open = append(open, pr)
+		}
+	}
+	return open, nil
 }
 
 func (l *levels) set(pr forge.PullRequest) {

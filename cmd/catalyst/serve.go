@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sync/errgroup"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
@@ -38,6 +39,7 @@ type serveFlags struct {
 	workers          int
 	renders          int
 	poll             time.Duration
+	sweep            time.Duration
 	localSources     bool
 	demo             bool
 	logLevel         string
@@ -84,6 +86,7 @@ Every flag can be given as a variable: --environments-repo is CATALYST_ENVIRONME
 	flags.IntVar(&f.workers, "workers", 16, "jobs worked at once")
 	flags.IntVar(&f.renders, "renders", 4, "render processes at once")
 	flags.DurationVar(&f.poll, "poll", 15*time.Second, "time between looks at the environments repository for what people pushed")
+	flags.DurationVar(&f.sweep, "sweep-interval", 3*time.Minute, "time between sweeps for what lost webhooks should have told; negative for none")
 	flags.BoolVar(&f.localSources, "local-sources", false, "let projects name repositories on this machine (file:// and paths)")
 	flags.BoolVar(&f.demo, "demo", false, "serve a demo: everything under --data, with the repositories of examples/")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
@@ -93,14 +96,14 @@ Every flag can be given as a variable: --environments-repo is CATALYST_ENVIRONME
 // flagsFromEnvironment sets every flag that was not given from its CATALYST_ variable.
 func (p *program) flagsFromEnvironment(cmd *cobra.Command) error {
 	var errs []error
-	for _, name := range []string{"data", "listen", "environments-repo", "argocd-repo-url", "branch", "github-api", "workers", "renders", "poll", "local-sources", "demo", "log-level"} {
-		variable := "CATALYST_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-		if v := p.getenv(variable); v != "" && !cmd.Flags().Changed(name) {
-			if err := cmd.Flags().Set(name, v); err != nil {
+	cmd.LocalNonPersistentFlags().VisitAll(func(flag *pflag.Flag) {
+		variable := "CATALYST_" + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		if v := p.getenv(variable); v != "" && !flag.Changed && flag.Name != "help" {
+			if err := cmd.Flags().Set(flag.Name, v); err != nil {
 				errs = append(errs, fmt.Errorf("%s: %w", variable, err))
 			}
 		}
-	}
+	})
 	return errors.Join(errs...)
 }
 
@@ -186,6 +189,7 @@ func (p *program) runServer(ctx context.Context, group *errgroup.Group, f serveF
 	group.Go(func() error { return s.Run(ctx, listener) })
 	group.Go(func() error { return q.Run(ctx, loop.Work) })
 	group.Go(func() error { return loop.Follow(ctx) })
+	group.Go(func() error { return loop.KeepSweeping(ctx) })
 	fmt.Fprintf(p.Err, "catalyst: serving on http://%s, environments repository %s\n", listener.Addr(), f.environmentsRepo)
 	return group.Wait()
 }
@@ -222,10 +226,16 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 		Record: func(ctx context.Context, o gitops.Outcome) error {
 			return q.SaveOutcome(ctx, outcomeRow(o, time.Now()))
 		},
-		Enqueue: func(ctx context.Context, keys []v1alpha1.EnvironmentKey) error {
-			return q.Enqueue(ctx, gitops.EnvironmentJobs(keys)...)
+		Last: func(ctx context.Context, key v1alpha1.EnvironmentKey) (gitops.Outcome, bool, error) {
+			o, err := q.Outcome(ctx, key.String())
+			if errors.Is(err, queue.ErrNotFound) {
+				return gitops.Outcome{}, false, nil
+			}
+			return gitops.Outcome{Key: key, State: gitops.State(o.State), SourceSHA: o.SourceSHA}, err == nil, err
 		},
-		RepositoryURL: f.argoURL(), Branch: f.branch, MACKey: macKey, Version: version, PollInterval: f.poll, Logger: logger,
+		Enqueue:       func(ctx context.Context, jobs []queue.Job) error { return q.Enqueue(ctx, jobs...) },
+		RepositoryURL: f.argoURL(), Branch: f.branch, MACKey: macKey, Version: version, PollInterval: f.poll,
+		SweepInterval: f.sweep, Logger: logger,
 	})
 	return loop, repo, err
 }

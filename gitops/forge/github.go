@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-github/v60/github"
+	lru "github.com/hashicorp/golang-lru/v2"
 )
 
 // maxFiles is the number of changed files that GitHub lists at most.
@@ -31,6 +32,8 @@ type Options struct {
 type GitHub struct {
 	client *github.Client
 	now    func() time.Time
+	// pages of lists that were read, by path.
+	pages *lru.Cache[string, listPage]
 }
 
 // NewGitHub checks the options. It sends nothing.
@@ -63,7 +66,11 @@ func NewGitHub(o Options) (*GitHub, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &GitHub{client: client, now: o.Now}, nil
+	pages, err := lru.New[string, listPage](maxRemembered)
+	if err != nil {
+		return nil, fmt.Errorf("making the cache of lists: %w", err)
+	}
+	return &GitHub{client: client, now: o.Now, pages: pages}, nil
 }
 
 // PullRequest reads the state of a pull request. The error is ErrNotFound or a *RateLimitError where these apply.

@@ -19,6 +19,7 @@ const (
 	StateSkipped    = "skipped"
 	StateDeleted    = "deleted"
 	StateHeld       = "held"
+	StateExpired    = "expired"
 )
 
 // ErrNotFound means that there is no outcome of that key.

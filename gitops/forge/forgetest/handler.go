@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -20,6 +19,7 @@ func (s *Server) Handler() http.Handler {
 			respond(w, answer, err)
 		})
 	}
+	mux.HandleFunc("GET /repos/{owner}/{repo}/pulls", s.getPulls)
 	handle("GET /repos/{owner}/{repo}/pulls/{number}", s.getPull)
 	handle("GET /repos/{owner}/{repo}/pulls/{number}/files", s.getFiles)
 	handle("GET /repos/{owner}/{repo}/branches/{branch...}", s.getBranch)
@@ -86,12 +86,14 @@ func (s *Server) getFiles(r *http.Request, header http.Header) (any, error) {
 }
 
 // page cuts out the page that is asked for, and links the others as GitHub does.
-func page(r *http.Request, header http.Header, files []file) []file {
+func page[T any](r *http.Request, header http.Header, items []T) []T {
 	number := positive(r.URL.Query().Get("page"), 1)
 	size := min(positive(r.URL.Query().Get("per_page"), 30), 100)
-	last := max((len(files)+size-1)/size, 1)
+	last := max((len(items)+size-1)/size, 1)
 	link := func(page int, rel string) string {
-		query := url.Values{"page": {strconv.Itoa(page)}, "per_page": {strconv.Itoa(size)}}
+		query := r.URL.Query()
+		query.Set("page", strconv.Itoa(page))
+		query.Set("per_page", strconv.Itoa(size))
 		return fmt.Sprintf(`<http://%s%s?%s>; rel="%s"`, r.Host, r.URL.EscapedPath(), query.Encode(), rel)
 	}
 	var links []string
@@ -105,9 +107,9 @@ func page(r *http.Request, header http.Header, files []file) []file {
 		header.Set("Link", strings.Join(links, ", "))
 	}
 	if number > last {
-		return []file{}
+		return []T{}
 	}
-	return files[(number-1)*size : min(number*size, len(files))]
+	return items[(number-1)*size : min(number*size, len(items))]
 }
 
 // positive reads a number of a query, or the value where there is none.
