@@ -2,9 +2,6 @@ package gitops
 
 import (
 	"context"
-	"maps"
-	"path"
-	"strings"
 	"time"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
@@ -36,24 +33,6 @@ func (l *Loop) Follow(ctx context.Context) error {
 		case <-ticker.C:
 		}
 	}
-}
-
-// tellBroken logs the hand-written files that cannot be used, each once for as long as it is broken in the same way.
-func (l *Loop) tellBroken(ctx context.Context, view *View, told map[string]string) error {
-	broken, err := view.BrokenFiles(ctx)
-	if err != nil {
-		return err
-	}
-	now := map[string]string{}
-	for _, b := range broken {
-		now[b.Path] = b.Error
-		if told[b.Path] != b.Error {
-			l.config.Logger.Error("a file of the environments repository cannot be used; all others go on", "path", b.Path, "error", b.Error)
-		}
-	}
-	clear(told)
-	maps.Copy(told, now)
-	return nil
 }
 
 // noticed asks for the environments whose input differs from what they were rendered from. seen is the view before;
@@ -126,31 +105,4 @@ func (l *Loop) outdated(ctx context.Context, view *View, key v1alpha1.Environmen
 		return false, err
 	}
 	return last.Catalyst.InputDigest != want, nil
-}
-
-// BrokenFiles lists the hand-written files that cannot be used, of all kinds.
-func (v *View) BrokenFiles(ctx context.Context) ([]BrokenFile, error) {
-	var broken []BrokenFile
-	if _, err := v.Platform(ctx); err != nil {
-		broken = append(broken, BrokenFile{Path: platformFile, Error: err.Error()})
-	}
-	_, teams, err := v.Teams(ctx)
-	if err != nil {
-		return nil, err
-	}
-	_, projects, err := v.Projects(ctx)
-	if err != nil {
-		return nil, err
-	}
-	broken = append(append(broken, teams...), projects...)
-	keys, err := v.Keys(ctx, "", "")
-	if err != nil {
-		return nil, err
-	}
-	for _, key := range keys {
-		if _, err := v.Environment(ctx, key); err != nil {
-			broken = append(broken, BrokenFile{Path: path.Join(EnvironmentDir(key), environmentFile), Error: strings.TrimSpace(err.Error())})
-		}
-	}
-	return broken, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
@@ -69,6 +70,7 @@ type Loop struct {
 	// two commits of its source at once, and the older could be pushed last.
 	environments keyedMutex
 	sweeper      sweeper
+	broken       atomic.Pointer[brokenFiles]
 }
 
 // State is what became of a job.

@@ -44,14 +44,6 @@ type View struct {
 // Revision of the environments repository.
 func (v *View) Revision() string { return v.snapshot.Revision() }
 
-// BrokenFile is a hand-written file that cannot be used. It breaks only what it describes.
-type BrokenFile struct {
-	// Path in the environments repository.
-	Path string `json:"path"`
-	// Error names the field and the remedy.
-	Error string `json:"error"`
-}
-
 // document reads and decodes one file into a fresh object of its kind, or takes it from the cache.
 func (v *View) document(ctx context.Context, file string, into v1alpha1.Object) (v1alpha1.Object, error) {
 	hash, ok := v.snapshot.Tree(file)
@@ -159,7 +151,7 @@ func (v *View) Teams(ctx context.Context) ([]*v1alpha1.Team, []BrokenFile, error
 		}
 		team, err := v.Team(ctx, name)
 		if err != nil {
-			broken = append(broken, BrokenFile{Path: teamFile(name), Error: err.Error()})
+			broken = append(broken, brokenFile(teamFile(name), err))
 			continue
 		}
 		teams = append(teams, team)
@@ -187,7 +179,7 @@ func (v *View) Projects(ctx context.Context) ([]*v1alpha1.Project, []BrokenFile,
 			}
 			project, err := v.Project(ctx, team, name)
 			if err != nil {
-				broken = append(broken, BrokenFile{Path: projectFile(team, name), Error: err.Error()})
+				broken = append(broken, brokenFile(projectFile(team, name), err))
 				continue
 			}
 			projects = append(projects, project)

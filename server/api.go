@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
+	"catalyst.dev/catalyst/gitops"
 )
 
 // Data answers the API from the environments repository and the database. Errors that wrap gitops.ErrNotFound,
@@ -23,10 +24,12 @@ type Data struct {
 	Manifests func(ctx context.Context, key v1alpha1.EnvironmentKey) (map[string][]byte, error)
 	// History of one environment, the newest first, at most limit.
 	History func(ctx context.Context, key v1alpha1.EnvironmentKey, limit int) ([]Change, error)
+	// Broken are the hand-written files of the environments repository that cannot be used, by path.
+	Broken func(ctx context.Context) ([]gitops.BrokenFile, error)
 }
 
 func (d Data) complete() bool {
-	return d.Teams != nil && d.Projects != nil && d.Keys != nil && d.Environment != nil && d.Manifests != nil && d.History != nil
+	return d.Teams != nil && d.Projects != nil && d.Keys != nil && d.Environment != nil && d.Manifests != nil && d.History != nil && d.Broken != nil
 }
 
 // List is a page of a list.
@@ -35,6 +38,9 @@ type List[T any] struct {
 	Items []T `json:"items"`
 	// Continue is the next page's token; empty on the last page.
 	Continue string `json:"continue,omitempty"`
+	// Broken are the hand-written files that cannot be used and that concern the list. What they describe is missing from
+	// it, or not up to date; all else goes on.
+	Broken []gitops.BrokenFile `json:"broken,omitempty"`
 }
 
 // Team is a team as the API shows it.

@@ -29,6 +29,10 @@ func (s *Server) listEnvironments(c *gin.Context) error {
 			byName[name] = k
 		}
 	}
+	files, err := s.broken(c.Request.Context(), c.Query("team"), "projects/", "environments/")
+	if err != nil {
+		return err
+	}
 	kind := c.Query("type")
 	answer, err := list(p, keys(byName), func(name string) (Environment, bool, error) {
 		e, err := s.environment(c.Request.Context(), byName[name])
@@ -36,13 +40,17 @@ func (s *Server) listEnvironments(c *gin.Context) error {
 			return Environment{}, false, nil
 		}
 		if errors.Is(err, gitops.ErrInvalid) { // one broken file must not hide the others
-			e, err = broken(byName[name], err), nil
+			e, err = invalid(byName[name], err), nil
+		}
+		if err == nil {
+			e.markBroken(byName[name], files)
 		}
 		return e, kind == "" || e.Spec.Type == kind, err
 	})
 	if err != nil {
 		return err
 	}
+	answer.Broken = files
 	c.JSON(http.StatusOK, answer)
 	return nil
 }
@@ -56,8 +64,8 @@ func (s *Server) environment(ctx context.Context, key v1alpha1.EnvironmentKey) (
 	return e, nil
 }
 
-// broken stands for an environment whose file cannot be read.
-func broken(key v1alpha1.EnvironmentKey, err error) Environment {
+// invalid stands for an environment whose file cannot be read.
+func invalid(key v1alpha1.EnvironmentKey, err error) Environment {
 	var e Environment
 	e.complete(key)
 	e.Phase = "Failed"
@@ -74,6 +82,11 @@ func (s *Server) getEnvironment(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	files, err := s.broken(c.Request.Context(), key.Team, "projects/", "environments/")
+	if err != nil {
+		return err
+	}
+	e.markBroken(key, files)
 	c.JSON(http.StatusOK, e)
 	return nil
 }

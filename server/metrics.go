@@ -10,8 +10,12 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"catalyst.dev/catalyst/gitops"
 	"catalyst.dev/catalyst/gitops/queue"
 )
+
+// longestCollect bounds what is asked for when the metrics are read.
+const longestCollect = 5 * time.Second
 
 // metrics of the server. No label takes a value that a client chooses freely.
 type metrics struct {
@@ -36,7 +40,8 @@ func newMetrics(config Config, held *bodies) (*metrics, error) {
 	buffered := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "catalyst_webhook_buffered_bytes", Help: "Bytes of webhook bodies held in memory.",
 	}, func() float64 { return float64(held.held.Load()) })
-	collectors := []prometheus.Collector{m.requests, m.durations, m.deliveries, buffered}
+	collectors := []prometheus.Collector{m.requests, m.durations, m.deliveries, buffered, &brokenCollector{config.Data.Broken, prometheus.NewDesc(
+		"catalyst_broken_files", "Hand-written files of the environments repository that cannot be used.", nil, nil)}}
 	if config.QueueStats != nil {
 		collectors = append(collectors, &queueCollector{config.QueueStats, prometheus.NewDesc(
 			"catalyst_queue_jobs", "Unfinished jobs by state.", []string{"state"}, nil)})
@@ -77,8 +82,7 @@ func (q *queueCollector) Describe(ch chan<- *prometheus.Desc) { ch <- q.desc }
 
 // Collect implements prometheus.Collector.
 func (q *queueCollector) Collect(ch chan<- prometheus.Metric) {
-	const longest = 5 * time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	ctx, cancel := context.WithTimeout(context.Background(), longestCollect)
 	defer cancel()
 	stats, err := q.stats(ctx)
 	if err != nil {
@@ -93,4 +97,28 @@ func (q *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
-var _ prometheus.Collector = (*queueCollector)(nil)
+// brokenCollector counts the broken files when the metrics are read.
+type brokenCollector struct {
+	broken func(context.Context) ([]gitops.BrokenFile, error)
+	desc   *prometheus.Desc
+}
+
+// Describe implements prometheus.Collector.
+func (b *brokenCollector) Describe(ch chan<- *prometheus.Desc) { ch <- b.desc }
+
+// Collect implements prometheus.Collector.
+func (b *brokenCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), longestCollect)
+	defer cancel()
+	files, err := b.broken(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(b.desc, err)
+		return
+	}
+	ch <- prometheus.MustNewConstMetric(b.desc, prometheus.GaugeValue, float64(len(files)))
+}
+
+var (
+	_ prometheus.Collector = (*queueCollector)(nil)
+	_ prometheus.Collector = (*brokenCollector)(nil)
+)

@@ -25,6 +25,9 @@ func (s *Server) listProjects(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if answer.Broken, err = s.broken(c.Request.Context(), c.Query("team"), "projects/"); err != nil {
+		return err
+	}
 	c.JSON(http.StatusOK, answer)
 	return nil
 }
@@ -36,6 +39,9 @@ func (s *Server) getProject(c *gin.Context) error {
 	}
 	project, ok := projects[c.Param("team")+"/"+c.Param("project")]
 	if !ok {
+		if err := s.unusable(c.Request.Context(), "projects/"+c.Param("team")+"/"+c.Param("project")+".yaml"); err != nil {
+			return err
+		}
 		return gitops.ErrNotFound
 	}
 	c.JSON(http.StatusOK, project)

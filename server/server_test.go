@@ -97,6 +97,7 @@ func data() server.Data {
 			}
 			return make([]server.Change, limit), nil
 		},
+		Broken: func(context.Context) ([]gitops.BrokenFile, error) { return nil, nil },
 	}
 }
 

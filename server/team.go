@@ -23,6 +23,9 @@ func (s *Server) listTeams(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if answer.Broken, err = s.broken(c.Request.Context(), "", "teams/"); err != nil {
+		return err
+	}
 	c.JSON(http.StatusOK, answer)
 	return nil
 }
@@ -34,6 +37,9 @@ func (s *Server) getTeam(c *gin.Context) error {
 	}
 	team, ok := teams[c.Param("team")]
 	if !ok {
+		if err := s.unusable(c.Request.Context(), "teams/"+c.Param("team")+".yaml"); err != nil {
+			return err
+		}
 		return gitops.ErrNotFound
 	}
 	c.JSON(http.StatusOK, team)

@@ -463,7 +463,8 @@ func (s *site) brokenByHand() {
 		s.t.Errorf("the broken environment got %d %s %v, want 422 that says %s", status, body, err, want)
 	}
 	status, body, err = s.get("/api/v1/projects?limit=500")
-	if err != nil || status != http.StatusOK || !strings.Contains(string(body), "acme/good-helm") {
+	if err != nil || status != http.StatusOK || !strings.Contains(string(body), "acme/good-helm") ||
+		!strings.Contains(string(body), `"broken":[{"path":"projects/acme/broken.yaml"`) {
 		s.t.Errorf("the projects beside a broken one got %d %s %v", status, body, err)
 	}
 }

@@ -62,7 +62,7 @@ func environmentList(c *apiClient, show shower) *cobra.Command {
 				if err := c.get(cmd.Context(), "/api/v1/environments?"+query.Encode(), &page); err != nil {
 					return err
 				}
-				all.Items = append(all.Items, page.Items...)
+				all.Items, all.Broken = append(all.Items, page.Items...), page.Broken
 				if next = page.Continue; next == "" {
 					break
 				}
@@ -71,6 +71,13 @@ func environmentList(c *apiClient, show shower) *cobra.Command {
 				fmt.Fprintln(w, "ENVIRONMENT\tTYPE\tPHASE\tCOMMIT\tURL")
 				for _, e := range all.Items {
 					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Key, e.Spec.Type, e.Phase, commitOf(e), e.URL)
+				}
+				if err := w.Flush(); err != nil || len(all.Broken) == 0 {
+					return // the caller's flush tells of the error
+				}
+				fmt.Fprintf(w, "\n%d files of the environments repository cannot be used; what they describe is missing or not up to date:\n", len(all.Broken))
+				for _, b := range all.Broken {
+					fmt.Fprintf(w, "  %s: %s\n", b.Path, strings.ReplaceAll(b.Error, "\n", "\n  "+b.Path+": "))
 				}
 			})
 		},
@@ -115,6 +122,11 @@ func environmentGet(c *apiClient, show shower) *cobra.Command {
 				fmt.Fprintf(w, "Environment:\t%s\nNamespace:\t%s\nType:\t%s\nPhase:\t%s\nURL:\t%s\n", e.Key, e.Namespace, e.Spec.Type, e.Phase, e.URL)
 				for _, s := range e.Spec.Sources {
 					fmt.Fprintf(w, "Source:\t%s %s %s\n", s.Name, s.Branch, s.CommitSHA)
+				}
+				for _, condition := range e.Conditions {
+					if condition.Reason == "InvalidFile" {
+						fmt.Fprintf(w, "Broken:\t%s\n", strings.ReplaceAll(condition.Message, "\n", "\n\t"))
+					}
 				}
 				if e.Outcome != nil {
 					fmt.Fprintf(w, "Outcome:\t%s %s\n", e.Outcome.State, strings.ReplaceAll(e.Outcome.Message, "\n", " "))
