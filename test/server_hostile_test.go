@@ -4,30 +4,16 @@ package test
 
 import (
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strconv"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"catalyst.dev/catalyst/gitops/forge/forgetest"
-	"catalyst.dev/catalyst/gitops/gitopstest"
 )
 
 const (
@@ -38,102 +24,7 @@ const (
 	maxGrowth = 64 << 20
 )
 
-// site is the real server between a forge and an environments repository.
-type site struct {
-	t     *testing.T
-	forge *forgetest.Server
-	git   *gitopstest.Server
-	url   string
-	pid   int
-	log   *logBuffer
-	// seed is the environments repository's first commit.
-	seed string
-}
-
-// logBuffer holds what the server logs while it runs.
-type logBuffer struct {
-	mu   sync.Mutex
-	data bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.data.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.data.String()
-}
-
-// application is a project with one repository, and what its main branch holds.
-type application struct {
-	team, name string
-	kind, path string
-	files      map[string]string
-}
-
-func (a application) repository() string { return a.team + "/" + a.name }
-
-// environment is the key of a pull request's environment.
-func (a application) environment(number int) string {
-	return fmt.Sprintf("%s/%s/pr-%d", a.team, a.name, number)
-}
-
 const goodMap = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {change: one}\n"
-
-func chartFiles(template string) map[string]string {
-	return map[string]string{"app/Chart.yaml": "apiVersion: v2\nname: app\nversion: 1.0.0\n", "app/templates/a.yaml": template}
-}
-
-// goodApplications are of each kind.
-func goodApplications() []application {
-	return []application{
-		{team: "acme", name: "good-manifest", kind: "manifest", path: "a.yaml", files: map[string]string{"a.yaml": goodMap}},
-		{team: "acme", name: "good-helm", kind: "helm", path: "app", files: chartFiles(goodMap)},
-		{team: "acme", name: "good-kustomize", kind: "kustomize", path: "overlay", files: map[string]string{
-			"base/a.yaml": goodMap, "base/kustomization.yaml": "resources: [a.yaml]\n",
-			"overlay/kustomization.yaml": "resources: [../base]\nnamePrefix: preview-\n"}},
-		{team: "acme", name: "good-compose", kind: "docker-compose", path: "compose.yaml", files: map[string]string{
-			"compose.yaml": "services:\n  web: {image: \"nginx:1\", ports: [\"8080:80\"]}\n"}},
-	}
-}
-
-// badApplication is one whose pull requests fail, and what the outcome must say.
-type badApplication struct {
-	application
-	want []string
-}
-
-func badApplications() []badApplication {
-	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
-	for i := range 8 {
-		alias := fmt.Sprintf("*a%d", i)
-		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i+1, i+1, strings.Join([]string{alias, alias, alias, alias, alias, alias, alias, alias, alias}, ","))
-	}
-	endless := `{{ range until 100000 }}{{ range until 100000 }}{{ range until 100000 }}{{ end }}{{ end }}{{ end }}`
-	recursion := "{{ define \"a\" }}{{ tpl \"{{ include \\\"a\\\" . }}\" . }}{{ end }}{{ include \"a\" . }}\n"
-	bad := func(name, kind, path string, files map[string]string, want ...string) badApplication {
-		return badApplication{application{team: "acme", name: name, kind: kind, path: path, files: files}, want}
-	}
-	return []badApplication{
-		bad("path-missing", "manifest", "nowhere", map[string]string{"a.yaml": goodMap},
-			"project.yaml", "spec.templates[development].path", "nowhere", "(correct the path"),
-		bad("chart-broken", "helm", "app", chartFiles("{{ if }}"), "app/templates/a.yaml", "("),
-		bad("alias-bomb", "manifest", "bomb.yaml", map[string]string{"bomb.yaml": bomb}, "bomb.yaml", "alias", "("),
-		// It ends at the stack's limit, or on a slow machine at the time's: both say what to look for.
-		bad("recursion", "helm", "app", chartFiles(recursion), "without end", "(look for a "),
-		bad("endless", "helm", "app", chartFiles(endless), "longer than 3s", "spec.render.timeout in catalyst.yaml"),
-		bad("compose-ports", "docker-compose", "compose.yaml", map[string]string{
-			"compose.yaml": "services:\n  web:\n    image: nginx\n    ports: [\"1-65535:1-65535\", \"1-65535:1-65535/udp\"]\n"},
-			"compose.yaml", "ports", "("),
-		bad("remote-base", "kustomize", ".", map[string]string{
-			"kustomization.yaml": "resources:\n  - https://example.com/base?ref=main\n"},
-			"kustomization.yaml", "resources", "remote", "("),
-	}
-}
 
 // TestServerSurvivesBadInput sends the real server everything bad that a stranger or an application can, while good
 // pull requests go on being deployed.
@@ -185,172 +76,6 @@ func TestServerSurvivesBadInput(t *testing.T) {
 	s.checkTrailers()
 	s.checkAlive(before)
 	t.Logf("%d good pull requests were deployed meanwhile", len(streamedKeys))
-}
-
-// newSite starts everything. The environments repository holds a project for each application, and two broken files.
-func newSite(t *testing.T, applications []application) *site {
-	t.Helper()
-	s := &site{t: t, git: gitopstest.NewServer(t), log: &logBuffer{}}
-	var err error
-	if s.forge, err = forgetest.New(t.TempDir(), []byte(hostileSecret)); err != nil {
-		t.Fatal(err)
-	}
-	api := httptest.NewServer(s.forge.Handler())
-	t.Cleanup(api.Close)
-	files := map[string]string{
-		"catalyst.yaml": "apiVersion: catalyst.catalyst.dev/v1alpha1\nkind: Platform\nmetadata: {name: catalyst}\n" +
-			"spec: {domain: catalyst.localhost, render: {timeout: 3s}}\n",
-		"projects/acme/broken.yaml": "apiVersion: catalyst.catalyst.dev/v1alpha1\nkind: Project\nmetadata: {name: broken, namespace: acme\n",
-		"environments/acme/good-manifest/by-hand/environment.yaml": "apiVersion: catalyst.catalyst.dev/v1alpha1\nkind: Environment\n" +
-			"metadata: {name: by-hand, namespace: acme-good-manifest}\nspec: {projectRef: {name: good-manifest}, typ: development}\n",
-	}
-	for _, a := range applications {
-		source := map[string][]byte{}
-		for name, text := range a.files {
-			source[name] = []byte(text)
-		}
-		if err := s.forge.CreateRepository(t.Context(), a.repository(), source); err != nil {
-			t.Fatal(err)
-		}
-		files["projects/"+a.team+"/"+a.name+".yaml"] = fmt.Sprintf("apiVersion: catalyst.catalyst.dev/v1alpha1\nkind: Project\n"+
-			"metadata: {name: %s, namespace: %s}\nspec:\n  sources: [{name: web, repositoryUrl: %q}]\n"+
-			"  templates:\n    development: {type: %s, path: %s}\n  previews: {enabled: true, max: 100000}\n",
-			a.name, a.team, s.forge.CloneURL(a.repository()), a.kind, a.path)
-	}
-	s.git.InitBare("environments")
-	s.seed = s.git.Commit("environments", "main", "Begin", files, time.Unix(1_700_000_000, 0))
-	s.start(api.URL + "/")
-	return s
-}
-
-// start runs the server until the test ends.
-func (s *site) start(forgeURL string) {
-	s.t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.url = "http://" + address
-	data := s.t.TempDir()
-	cmd := exec.Command(binary, "serve", "--data", filepath.Join(data, "data"), "--listen", address,
-		"--environments-repo", s.git.URL("environments"), "--github-api", forgeURL, "--local-sources", "--poll", "1s")
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + data, "CATALYST_GITHUB_WEBHOOK_SECRET=" + hostileSecret,
-		"CATALYST_API_TOKEN=" + hostileToken, "TOKEN_ENCRYPTION_KEY=" + hostileKey}
-	cmd.Stdout, cmd.Stderr = s.log, s.log
-	if err := cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	s.pid = cmd.Process.Pid
-	s.t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM) // it may be dead, which Wait tells
-		if err := cmd.Wait(); err != nil {
-			s.t.Errorf("the server ended badly: %v", err)
-		}
-		if s.t.Failed() {
-			log := s.log.String()
-			s.t.Logf("the server's log:\n%s", log[max(0, len(log)-20_000):])
-		}
-	})
-	s.eventually("the server is healthy", func() bool {
-		status, _, err := s.get("/healthz")
-		return err == nil && status == http.StatusOK
-	})
-}
-
-// eventually polls until the condition holds.
-func (s *site) eventually(what string, holds func() bool) {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
-	defer cancel()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
-		select {
-		case <-ctx.Done():
-			s.t.Fatalf("never: %s", what)
-		case <-ticker.C:
-		}
-	}
-}
-
-func (s *site) get(path string) (status int, body []byte, err error) {
-	r, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.url+path, nil)
-	if err != nil {
-		return 0, nil, err
-	}
-	r.Header.Set("Authorization", "Bearer "+hostileToken)
-	return send(r)
-}
-
-func send(r *http.Request) (status int, body []byte, err error) {
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	body, err = io.ReadAll(resp.Body)
-	return resp.StatusCode, body, err
-}
-
-// deliver sends a webhook and checks the answer's status.
-func (s *site) deliver(d forgetest.Delivery, want int) {
-	s.t.Helper()
-	r, err := d.Request(s.t.Context(), s.url+"/webhooks/github")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	status, body, err := send(r)
-	if err != nil || status != want {
-		s.t.Errorf("a webhook got %d %s %v, want %d", status, body, err, want)
-	}
-}
-
-// open opens a pull request that changes nothing but a note, delivers it, and returns its number.
-func (s *site) open(a application, branch, title string) int {
-	s.t.Helper()
-	d, err := s.forge.Open(s.t.Context(), a.repository(), branch, title,
-		forgetest.PullOptions{Files: map[string][]byte{"note": []byte(branch)}, Subject: title})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.deliver(d, http.StatusAccepted)
-	return d.Number
-}
-
-// outcome of an environment's last job; empty before the first.
-func (s *site) outcome(key string) (state, message string) {
-	status, body, err := s.get("/api/v1/environments/" + key)
-	if err != nil || status != http.StatusOK {
-		return "", ""
-	}
-	var answer struct {
-		Outcome *struct{ State, Message string } `json:"outcome"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil || answer.Outcome == nil {
-		return "", ""
-	}
-	return answer.Outcome.State, answer.Outcome.Message
-}
-
-// awaitState waits for an outcome, and returns its message. Committed stands for unchanged too: a job may run twice.
-func (s *site) awaitState(key, want string) string {
-	s.t.Helper()
-	var state, message string
-	s.eventually(key+" has an outcome", func() bool {
-		state, message = s.outcome(key)
-		return state != ""
-	})
-	if state == "unchanged" {
-		state = "committed"
-	}
-	if state != want {
-		s.t.Errorf("%s is %s, want %s: %s", key, state, want, message)
-	}
-	return message
 }
 
 // stream opens good pull requests, one after the other, until stop is closed, and returns their environments.
@@ -491,38 +216,4 @@ func (s *site) checkTrailers() {
 	if len(commits) < 10 {
 		s.t.Errorf("the server made %d commits, want those of all good pull requests", len(commits))
 	}
-}
-
-// checkAlive checks that the server is well and has given back what it took.
-func (s *site) checkAlive(before int) {
-	s.t.Helper()
-	status, _, err := s.get("/healthz")
-	if diff := cmp.Diff(http.StatusOK, status); diff != "" || err != nil {
-		s.t.Fatalf("the server is not healthy: %s%v", diff, err)
-	}
-	if log := s.log.String(); strings.Contains(log, "goroutine ") || strings.Contains(log, "panic:") {
-		s.t.Error("the server panicked")
-	}
-	s.t.Logf("memory: %d MiB before, %d MiB after", before>>20, s.memory()>>20)
-	s.eventually("memory is back", func() bool { return s.memory()-before < maxGrowth })
-}
-
-// memory that the server has resident, in bytes.
-func (s *site) memory() int {
-	s.t.Helper()
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.pid))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(data)) {
-		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
-			kilobytes, err := strconv.Atoi(fields[1])
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			return kilobytes << 10
-		}
-	}
-	s.t.Fatal("the server has no VmRSS: it is dead")
-	return 0
 }
