@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"secrets":                    {"api/v1alpha1"},
 	"gitops/repository":          {},
 	"gitops/source":              {},
+	"gitops/gitssh":              {},
 	"gitops/forge":               {},
 	"gitops/forge/forgetest":     {"gitops/forge"},
 	"gitops/gitopstest":          {},
@@ -55,7 +56,7 @@ var onlyIn = map[string][]string{
 	"helm.sh/helm/v3":          {"render/helm"},
 	"sigs.k8s.io/kustomize":    {"render/kustomize"},
 	"github.com/compose-spec":  {"render/compose", "test/composefaults"},
-	"github.com/go-git/go-git": {"gitops/repository", "gitops/source", "gitops/gitopstest", "gitops/forge/forgetest"},
+	"github.com/go-git/go-git": {"gitops/repository", "gitops/source", "gitops/gitssh", "gitops/gitopstest", "gitops/forge/forgetest"},
 }
 
 // The files are parsed here and not by `go list`: go test would not see what a subprocess reads, and would answer

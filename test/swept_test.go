@@ -219,4 +219,6 @@ func (s *swept) exists(name string) bool {
 }
 
 // message of the newest commit.
-func (s *swept) message() string { return s.git.Git("environments", "log", "-1", "--format=%B", "main") }
+func (s *swept) message() string {
+	return s.git.Git("environments", "log", "-1", "--format=%B", "main")
+}

@@ -43,7 +43,11 @@ type serveFlags struct {
 	localSources     bool
 	demo             bool
 	logLevel         string
+	sshKey           string
+	gitSSHKey        string
+	sshKnownHosts    string
 
+	sshPrivateKey, gitSSHPrivateKey string
 	githubToken, gitToken, webhookSecrets, apiToken, encryptionKey string
 }
 
@@ -59,6 +63,8 @@ func newServe(p *program) *cobra.Command {
   CATALYST_GITHUB_WEBHOOK_SECRET  signs webhooks; two, separated by a comma, while one is rotated
   CATALYST_API_TOKEN              bearer token of the API
   TOKEN_ENCRYPTION_KEY            32 bytes in hex; tells unchanged secret values from changed ones
+  CATALYST_SSH_PRIVATE_KEY        the key of ssh URLs itself, instead of --ssh-key FILE
+  CATALYST_GIT_SSH_PRIVATE_KEY    the same for the environments repository, instead of --git-ssh-key FILE
 
 Every flag can be given as a variable: --environments-repo is CATALYST_ENVIRONMENTS_REPO.`,
 		Example: `  catalyst serve --demo
@@ -73,6 +79,8 @@ Every flag can be given as a variable: --environments-repo is CATALYST_ENVIRONME
 			f.webhookSecrets = p.getenv("CATALYST_GITHUB_WEBHOOK_SECRET")
 			f.apiToken = p.getenv("CATALYST_API_TOKEN")
 			f.encryptionKey = p.getenv("TOKEN_ENCRYPTION_KEY")
+			f.sshPrivateKey = p.getenv("CATALYST_SSH_PRIVATE_KEY")
+			f.gitSSHPrivateKey = p.getenv("CATALYST_GIT_SSH_PRIVATE_KEY")
 			return p.serve(cmd.Context(), f)
 		},
 	}
@@ -89,6 +97,9 @@ Every flag can be given as a variable: --environments-repo is CATALYST_ENVIRONME
 	flags.DurationVar(&f.sweep, "sweep-interval", 3*time.Minute, "time between sweeps for what lost webhooks should have told; negative for none")
 	flags.BoolVar(&f.localSources, "local-sources", false, "let projects name repositories on this machine (file:// and paths)")
 	flags.BoolVar(&f.demo, "demo", false, "serve a demo: everything under --data, with the repositories of examples/")
+	flags.StringVar(&f.sshKey, "ssh-key", "", "file with the private key for ssh URLs of application repositories")
+	flags.StringVar(&f.gitSSHKey, "git-ssh-key", "", "file with the private key for an ssh URL of the environments repository; --ssh-key when empty")
+	flags.StringVar(&f.sshKnownHosts, "ssh-known-hosts", "", "known_hosts file with the keys of the hosts of ssh URLs")
 	flags.StringVar(&f.logLevel, "log-level", "info", "debug, info, warn or error")
 	return cmd
 }
@@ -207,13 +218,21 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 	if err != nil {
 		return nil, nil, err
 	}
-	sources, err := source.New(source.Options{Dir: filepath.Join(f.data, "sources"), AllowLocal: f.localSources, Logger: logger,
+	ssh, err := f.sourceSSH()
+	if err != nil {
+		return nil, nil, err
+	}
+	options := source.Options{Dir: filepath.Join(f.data, "sources"), AllowLocal: f.localSources, Logger: logger,
 		Auth: func(string) *source.Auth {
 			if f.githubToken == "" {
 				return nil
 			}
 			return &source.Auth{Username: "x-access-token", Password: f.githubToken}
-		}})
+		}}
+	if ssh != nil {
+		options.SSH = ssh
+	}
+	sources, err := source.New(options)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -254,8 +273,15 @@ func openRepository(ctx context.Context, f serveFlags, logger *slog.Logger) (*re
 	if token == "" {
 		token = f.githubToken
 	}
-	repo, err := repository.Open(ctx, repository.Options{URL: f.environmentsRepo, Branch: f.branch, Logger: logger,
-		Auth: repository.Auth{Password: token}})
+	ssh, err := f.repositorySSH()
+	if err != nil {
+		return nil, err
+	}
+	options := repository.Options{URL: f.environmentsRepo, Branch: f.branch, Logger: logger, Auth: repository.Auth{Password: token}}
+	if ssh != nil {
+		options.SSH = ssh
+	}
+	repo, err := repository.Open(ctx, options)
 	if err != nil {
 		return nil, err
 	}

@@ -10,8 +10,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
-	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
-	"golang.org/x/crypto/ssh"
 )
 
 var (
@@ -31,14 +29,10 @@ type Signature struct {
 	Name, Email string
 }
 
-// Auth is how the remote is asked for access. The zero value asks anonymously, or by the SSH agent's rules for ssh URLs.
+// Auth is how the remote is asked for access over https. The zero value asks anonymously.
 type Auth struct {
 	// Username and Password for https; a token is a password, its user anything.
 	Username, Password string
-	// SSHKeyPEM is a private key for ssh.
-	SSHKeyPEM []byte
-	// KnownHosts holds the remote's public key in known_hosts form; required with SSHKeyPEM.
-	KnownHosts []byte
 }
 
 // Options of a Repository.
@@ -49,6 +43,8 @@ type Options struct {
 	Branch string
 	// Auth for the remote.
 	Auth Auth
+	// SSH is the transport of ssh URLs; nil refuses them.
+	SSH transport.Transport
 	// Committer of all commits; Catalyst when empty.
 	Committer Signature
 	// Now is the clock of commits; time.Now when nil.
@@ -93,25 +89,13 @@ func (o *Options) setDefaults() error {
 }
 
 // method turns Auth into what the transport takes; nil for none.
-func (a Auth) method() (transport.AuthMethod, error) {
-	switch {
-	case len(a.SSHKeyPEM) > 0:
-		keys, err := gitssh.NewPublicKeys("git", a.SSHKeyPEM, "")
-		if err != nil {
-			return nil, fmt.Errorf("reading the SSH key: %w", err)
-		}
-		_, _, key, _, _, err := ssh.ParseKnownHosts(a.KnownHosts)
-		if err != nil {
-			return nil, fmt.Errorf("reading the remote's host key: %w (give it in known_hosts form)", err)
-		}
-		keys.HostKeyCallback = ssh.FixedHostKey(key)
-		return keys, nil
-	case a.Password != "":
-		user := a.Username
-		if user == "" {
-			user = "x-access-token"
-		}
-		return &githttp.BasicAuth{Username: user, Password: a.Password}, nil
+func (a Auth) method() transport.AuthMethod {
+	if a.Password == "" {
+		return nil
 	}
-	return nil, nil
+	user := a.Username
+	if user == "" {
+		user = "x-access-token"
+	}
+	return &githttp.BasicAuth{Username: user, Password: a.Password}
 }

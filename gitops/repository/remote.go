@@ -36,13 +36,10 @@ func newRemote(o Options) (*remote, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the URL of the environments repository: %w", err)
 	}
-	auth, err := o.Auth.method()
-	if err != nil {
-		return nil, err
-	}
-	r := &remote{endpoint: endpoint, auth: auth, timeout: o.Timeout}
+	r := &remote{endpoint: endpoint, timeout: o.Timeout}
 	switch endpoint.Protocol {
 	case "http", "https":
+		r.auth = o.Auth.method()
 		// A client of its own: credentials never follow a redirect to another host, and connections are kept alive.
 		r.transport = githttp.NewClient(&http.Client{
 			Transport: http.DefaultTransport.(*http.Transport).Clone(),
@@ -53,6 +50,11 @@ func newRemote(o Options) (*remote, error) {
 				return nil
 			},
 		})
+	case "ssh":
+		if o.SSH == nil {
+			return nil, errors.New("environments repository: ssh needs a key and known hosts (start with --ssh-key and --ssh-known-hosts, or use the https URL)")
+		}
+		r.transport = o.SSH
 	default:
 		if r.transport, err = client.NewClient(endpoint); err != nil {
 			return nil, fmt.Errorf("environments repository: %w", err)

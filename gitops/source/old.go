@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -14,8 +13,6 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
-	gitssh "github.com/go-git/go-git/v5/plumbing/transport/ssh"
-	"golang.org/x/crypto/ssh/knownhosts"
 )
 
 // oldRemote speaks protocol version 0 through go-git: ssh, and servers without version 2. Whole commits come.
@@ -23,12 +20,13 @@ type oldRemote struct {
 	remote remote
 	auth   *Auth
 	client *http.Client
+	ssh    transport.Transport
 }
 
 func (c *Cache) old(r remote, url string) *oldRemote {
 	limited := *c.client
 	limited.Transport = limitedTransport{max: c.options.MaxBytes}
-	return &oldRemote{remote: r, auth: c.auth(url), client: &limited}
+	return &oldRemote{remote: r, auth: c.auth(url), client: &limited, ssh: c.options.SSH}
 }
 
 // limitedTransport bounds answers before go-git reads them.
@@ -49,44 +47,16 @@ func (o *oldRemote) session() (transport.UploadPackSession, error) {
 		return nil, fmt.Errorf("%w: it does not parse", ErrURL)
 	}
 	if o.remote.scheme == "ssh" {
-		auth, err := o.sshAuth(endpoint.User)
-		if err != nil {
-			return nil, err
+		if o.ssh == nil {
+			return nil, fmt.Errorf("%w: the server has no ssh key (start it with --ssh-key and --ssh-known-hosts, or use the https URL)", ErrAuth)
 		}
-		return gitssh.NewClient(nil).NewUploadPackSession(endpoint, auth)
+		return o.ssh.NewUploadPackSession(endpoint, nil)
 	}
 	var auth transport.AuthMethod
 	if o.auth != nil && (o.auth.Username != "" || o.auth.Password != "") {
 		auth = &githttp.BasicAuth{Username: o.auth.Username, Password: o.auth.Password}
 	}
 	return githttp.NewClient(o.client).NewUploadPackSession(endpoint, auth)
-}
-
-// sshAuth takes key and host keys from the Auth only: never an agent, never this machine's files.
-func (o *oldRemote) sshAuth(user string) (transport.AuthMethod, error) {
-	if o.auth == nil || len(o.auth.SSHKeyPEM) == 0 || len(o.auth.KnownHosts) == 0 {
-		return nil, fmt.Errorf("%w: ssh needs a private key and known hosts", ErrAuth)
-	}
-	if user == "" {
-		user = "git"
-	}
-	keys, err := gitssh.NewPublicKeys(user, o.auth.SSHKeyPEM, "")
-	if err != nil {
-		return nil, fmt.Errorf("%w: the private key does not parse", ErrAuth)
-	}
-	f, err := os.CreateTemp("", "known-hosts-*")
-	if err != nil {
-		return nil, fmt.Errorf("writing the known hosts: %w", err)
-	}
-	defer func() { _ = os.Remove(f.Name()) }() // a left-over holds public keys only
-	_, err = f.Write(o.auth.KnownHosts)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("writing the known hosts: %w", err)
-	}
-	if keys.HostKeyCallback, err = knownhosts.New(f.Name()); err != nil {
-		return nil, fmt.Errorf("reading the known hosts: %w", err)
-	}
-	return keys, nil
 }
 
 func (o *oldRemote) advertised(ctx context.Context) (transport.UploadPackSession, *packp.AdvRefs, error) {

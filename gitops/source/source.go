@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-git/go-git/v5/plumbing"
 	gitobject "github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/transport"
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/sync/singleflight"
@@ -20,8 +21,6 @@ import (
 type Auth struct {
 	// Username and Password (or token) for https and http.
 	Username, Password string
-	// SSHKeyPEM is an unencrypted private key, KnownHosts the lines of a known_hosts file. ssh needs both.
-	SSHKeyPEM, KnownHosts []byte
 }
 
 // Options of a Cache.
@@ -30,6 +29,8 @@ type Options struct {
 	Dir string
 	// Auth says what a URL is fetched with; nil, or a nil answer, is anonymous.
 	Auth func(url string) *Auth
+	// SSH is the transport of ssh URLs; nil refuses them.
+	SSH transport.Transport
 	// MaxBytes of one commit's packs, and four times that unpacked; 500 MiB when zero.
 	MaxBytes int64
 	// MaxEntries of one commit's tree; 50,000 when zero.
