@@ -9,14 +9,13 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"catalyst.dev/catalyst/gitops/forge"
 	"catalyst.dev/catalyst/gitops/queue"
 	"catalyst.dev/catalyst/server"
+	"catalyst.dev/catalyst/test/corpus"
 )
 
 func sign(key string, body []byte) string {
@@ -34,36 +33,10 @@ func webhook(event, id string, body []byte) *http.Request {
 	return r
 }
 
-// corpus is the folder of recorded GitHub payloads.
-func corpus(t *testing.T) string {
-	t.Helper()
-	shared := os.Getenv("CATALYST_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "shared")
-	}
-	dir := filepath.Join(shared, "corpus", "github")
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-	return dir
-}
-
 func TestEveryRecordedPayload(t *testing.T) {
 	h := handler(t, config())
-	files, err := filepath.Glob(filepath.Join(corpus(t), "*.json"))
-	if err != nil || len(files) == 0 {
-		t.Fatalf("got no payloads (%v)", err)
-	}
-	for _, file := range files {
-		name := filepath.Base(file)
+	for name, body := range corpus.Files(t, "corpus/github", "*.json") {
 		t.Run(name, func(t *testing.T) {
-			body, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
 			event, _, _ := strings.Cut(name, ".")
 			id := strings.ReplaceAll(name, ".", "-")
 			unsigned := webhook(event, id, body)

@@ -63,27 +63,6 @@ func (c command) run(ctx context.Context, t testing.TB) result {
 	return result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
 }
 
-// shared finds the folder of real inputs beside the repository. A stranger's clone has none: the test is skipped then,
-// but fails in continuous integration.
-func shared(t testing.TB, path string) string {
-	t.Helper()
-	root := os.Getenv("CATALYST_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared")
-	}
-	abs, err := filepath.Abs(filepath.Join(root, path))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(abs); err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("the corpus is missing: %v", err)
-		}
-		t.Skipf("the corpus is missing: %v", err)
-	}
-	return abs
-}
-
 // ciphertext differs at each sealing.
 var ciphertext = regexp.MustCompile(`(?m)^(\s+[-._a-zA-Z0-9]+: )A[QYg][A-Za-z0-9+/=]{300,}$`)
 

@@ -8,35 +8,17 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"catalyst.dev/catalyst/gitops/forge"
+	"catalyst.dev/catalyst/test/corpus"
 )
 
 func payloads(t *testing.T) map[string][]byte {
 	t.Helper()
-	shared := os.Getenv("CATALYST_SHARED")
-	if shared == "" {
-		shared = "../../../shared"
-	}
-	names, err := filepath.Glob(filepath.Join(shared, "corpus/github/*.json"))
-	if err != nil || len(names) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatal("the recorded payloads are missing")
-		}
-		t.Skip("the recorded payloads are missing")
-	}
-	bodies := map[string][]byte{}
-	for _, name := range names {
-		if bodies[filepath.Base(name)], err = os.ReadFile(name); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return bodies
+	return corpus.Files(t, "corpus/github", "*.json")
 }
 
 func TestParseRecordedPayloads(t *testing.T) {

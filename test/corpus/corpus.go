@@ -1,134 +1,80 @@
-// Package corpus finds Compose applications of the world, and asks this program to render them.
+// Package corpus finds the real inputs that lie beside the repository: recorded payloads, applications, charts.
 package corpus
 
 import (
-	"crypto/sha256"
-	"fmt"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"runtime"
-	"strings"
 	"testing"
 )
 
-// Application is a folder with a Compose file.
-type Application struct {
-	// Name is the folder's; Dir is absolute; File is relative to it.
-	Name, Dir, File string
-}
-
-// Refusable are the applications of the shared corpus that ask for what no tenant of a shared cluster gets unless the Platform
-// makes an exception: the Docker socket, kernel capabilities, host networking.
-var Refusable = map[string]bool{"portainer": true, "traefik-golang": true, "wireguard": true, "pihole-cloudflared-DoH": true}
-
-// fileNames are those that Compose looks for, in its order.
-var fileNames = []string{"compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"}
-
-// Shared is the corpus beside the repository. A stranger's clone has none: the test is skipped then, but fails in continuous
-// integration.
-func Shared(t testing.TB) []Application {
+// Path of a file or folder of the corpus, such as "corpus/github". A stranger's clone has none: the test is skipped then,
+// but fails in continuous integration. CATALYST_SHARED names the folder when it is elsewhere than beside the repository.
+func Path(t testing.TB, name string) string {
 	t.Helper()
-	root := os.Getenv("CATALYST_SHARED")
-	if root == "" {
-		_, file, _, _ := runtime.Caller(0)
-		root = filepath.Join(filepath.Dir(file), "..", "..", "..", "shared")
-	}
-	apps, err := In(filepath.Join(root, "corpus", "compose"))
-	if err == nil && len(apps) == 0 {
-		err = fmt.Errorf("%s has no application", root)
-	}
-	if err != nil && os.Getenv("CI") != "true" {
+	found, err := find(name)
+	switch {
+	case err == nil:
+		return found
+	case os.Getenv("CI") == "true":
+		t.Fatalf("the corpus is missing: %v", err)
+	default:
 		t.Skipf("the corpus is missing: %v", err)
 	}
-	if err != nil {
-		t.Fatalf("the corpus is missing: %v", err)
-	}
-	return apps
+	return ""
 }
 
-// In lists the applications that are the folders of a folder.
-func In(dir string) ([]Application, error) {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
+// Files reads all files of a folder of the corpus that match a pattern, by name; there is one at least.
+func Files(t testing.TB, dir, pattern string) map[string][]byte {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(Path(t, dir), pattern))
+	if err != nil || len(names) == 0 {
+		t.Fatalf("the corpus has no %s in %s: %v", pattern, dir, err)
 	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	var apps []Application
-	for _, entry := range entries {
-		for _, name := range fileNames {
-			if _, err := os.Stat(filepath.Join(dir, entry.Name(), name)); err == nil {
-				apps = append(apps, Application{Name: entry.Name(), Dir: filepath.Join(dir, entry.Name()), File: name})
-				break
-			}
+	files := map[string][]byte{}
+	for _, name := range names {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
 		}
+		files[filepath.Base(name)] = data
 	}
-	return apps, nil
+	return files
 }
 
-const (
-	project = `apiVersion: catalyst.catalyst.dev/v1alpha1
-kind: Project
-metadata: {name: %s, namespace: corpus}
-spec:
-  sources: [{name: web, repositoryUrl: "https://github.com/docker/awesome-compose"}]
-  templates:
-    development: {type: docker-compose, path: %s}
-`
-	environment = `apiVersion: catalyst.catalyst.dev/v1alpha1
-kind: Environment
-metadata: {name: pr-1, namespace: corpus-%[1]s}
-spec:
-  projectRef: {name: %[1]s}
-  sources: [{name: web, branch: main, commitSha: 18f59bdb09ecf520dd5758fbf90dec314baec545}]
-`
-	platform = `apiVersion: catalyst.catalyst.dev/v1alpha1
-kind: Platform
-metadata: {name: catalyst}
-spec:
-  domain: catalyst.localhost
-  registry: registry.catalyst.localhost
-  ingress: {className: nginx}
-  policy:
-    podSecurity: baseline
-    exceptions: [{projects: [corpus/%s], podSecurity: privileged}]
-`
-)
-
-// RenderArgs are the arguments that render the application, but for the output. The documents are written for the test.
-func (a Application) RenderArgs(t testing.TB) []string {
-	t.Helper()
-	dir := t.TempDir()
-	name := a.projectName()
-	return []string{"render", "-f", write(t, dir, "project.yaml", fmt.Sprintf(project, name, a.File)),
-		"-f", write(t, dir, "environment.yaml", fmt.Sprintf(environment, name)), "--source", "web=" + a.Dir}
-}
-
-// PrivilegedRenderArgs are RenderArgs on a Platform that makes an exception for the application.
-func (a Application) PrivilegedRenderArgs(t testing.TB) []string {
-	t.Helper()
-	return append(a.RenderArgs(t), "-f", write(t, t.TempDir(), "catalyst.yaml", fmt.Sprintf(platform, a.projectName())))
-}
-
-var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
-
-// projectName is the application's as Kubernetes takes it, short and still unique.
-func (a Application) projectName() string {
-	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(a.Name), "-"), "-")
-	if len(name) <= 30 {
-		return name
+func find(name string) (string, error) {
+	root := os.Getenv("CATALYST_SHARED")
+	if root == "" {
+		repository, err := repository()
+		if err != nil {
+			return "", err
+		}
+		root = filepath.Join(filepath.Dir(repository), "shared")
 	}
-	return fmt.Sprintf("%s-%x", strings.Trim(name[:24], "-"), sha256.Sum256([]byte(a.Name)))[:31]
+	found, err := filepath.Abs(filepath.Join(root, filepath.FromSlash(name)))
+	if err != nil {
+		return "", err
+	}
+	_, err = os.Stat(found)
+	return found, err
 }
 
-func write(t testing.TB, dir, name, content string) string {
-	t.Helper()
-	file := filepath.Join(dir, name)
-	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
-		t.Fatal(err)
+// repository is the folder of go.mod, above the one that the test runs in.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
 	}
-	return file
+	for {
+		_, err := os.Stat(filepath.Join(dir, "go.mod"))
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return dir, err
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("there is no go.mod above the test")
+		}
+		dir = parent
+	}
 }

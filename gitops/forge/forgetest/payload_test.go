@@ -10,21 +10,15 @@ import (
 	"testing"
 
 	"catalyst.dev/catalyst/gitops/forge/forgetest"
+	"catalyst.dev/catalyst/test/corpus"
 )
 
 // recorded reads a payload that GitHub sent.
 func recorded(t *testing.T, name string) any {
 	t.Helper()
-	shared := os.Getenv("CATALYST_SHARED")
-	if shared == "" {
-		shared = "../../../../shared"
-	}
-	body, err := os.ReadFile(filepath.Join(shared, "corpus/github", name+".json"))
+	body, err := os.ReadFile(filepath.Join(corpus.Path(t, "corpus/github"), name+".json"))
 	if err != nil {
-		if os.Getenv("CI") == "true" {
-			t.Fatal(err)
-		}
-		t.Skip("the recorded payloads are missing")
+		t.Fatal(err)
 	}
 	return decode(t, body)
 }

@@ -1,0 +1,120 @@
+package corpus
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// Application is a folder with a Compose file.
+type Application struct {
+	// Name is the folder's; Dir is absolute; File is relative to it.
+	Name, Dir, File string
+}
+
+// Refusable are the applications of the shared corpus that ask for what no tenant of a shared cluster gets unless the Platform
+// makes an exception: the Docker socket, kernel capabilities, host networking.
+var Refusable = map[string]bool{"portainer": true, "traefik-golang": true, "wireguard": true, "pihole-cloudflared-DoH": true}
+
+// fileNames are those that Compose looks for, in its order.
+var fileNames = []string{"compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"}
+
+// Shared are the Compose applications of the corpus.
+func Shared(t testing.TB) []Application {
+	t.Helper()
+	apps, err := In(Path(t, "corpus/compose"))
+	if err != nil || len(apps) == 0 {
+		t.Fatalf("the corpus has no application: %v", err)
+	}
+	return apps
+}
+
+// In lists the applications that are the folders of a folder.
+func In(dir string) ([]Application, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var apps []Application
+	for _, entry := range entries {
+		for _, name := range fileNames {
+			if _, err := os.Stat(filepath.Join(dir, entry.Name(), name)); err == nil {
+				apps = append(apps, Application{Name: entry.Name(), Dir: filepath.Join(dir, entry.Name()), File: name})
+				break
+			}
+		}
+	}
+	return apps, nil
+}
+
+const (
+	project = `apiVersion: catalyst.catalyst.dev/v1alpha1
+kind: Project
+metadata: {name: %s, namespace: corpus}
+spec:
+  sources: [{name: web, repositoryUrl: "https://github.com/docker/awesome-compose"}]
+  templates:
+    development: {type: docker-compose, path: %s}
+`
+	environment = `apiVersion: catalyst.catalyst.dev/v1alpha1
+kind: Environment
+metadata: {name: pr-1, namespace: corpus-%[1]s}
+spec:
+  projectRef: {name: %[1]s}
+  sources: [{name: web, branch: main, commitSha: 18f59bdb09ecf520dd5758fbf90dec314baec545}]
+`
+	platform = `apiVersion: catalyst.catalyst.dev/v1alpha1
+kind: Platform
+metadata: {name: catalyst}
+spec:
+  domain: catalyst.localhost
+  registry: registry.catalyst.localhost
+  ingress: {className: nginx}
+  policy:
+    podSecurity: baseline
+    exceptions: [{projects: [corpus/%s], podSecurity: privileged}]
+`
+)
+
+// RenderArgs are the arguments that render the application, but for the output. The documents are written for the test.
+func (a Application) RenderArgs(t testing.TB) []string {
+	t.Helper()
+	dir := t.TempDir()
+	name := a.projectName()
+	return []string{"render", "-f", write(t, dir, "project.yaml", fmt.Sprintf(project, name, a.File)),
+		"-f", write(t, dir, "environment.yaml", fmt.Sprintf(environment, name)), "--source", "web=" + a.Dir}
+}
+
+// PrivilegedRenderArgs are RenderArgs on a Platform that makes an exception for the application.
+func (a Application) PrivilegedRenderArgs(t testing.TB) []string {
+	t.Helper()
+	return append(a.RenderArgs(t), "-f", write(t, t.TempDir(), "catalyst.yaml", fmt.Sprintf(platform, a.projectName())))
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+// projectName is the application's as Kubernetes takes it, short and still unique.
+func (a Application) projectName() string {
+	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(a.Name), "-"), "-")
+	if len(name) <= 30 {
+		return name
+	}
+	return fmt.Sprintf("%s-%x", strings.Trim(name[:24], "-"), sha256.Sum256([]byte(a.Name)))[:31]
+}
+
+func write(t testing.TB, dir, name, content string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	if err := os.WriteFile(file, []byte(content), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
