@@ -16,6 +16,9 @@ func (l *Loop) Follow(ctx context.Context) error {
 	broken := map[string]string{}
 	for {
 		view, err := l.fresh(ctx)
+		if err == nil {
+			err = view.prefetch(ctx)
+		}
 		if err == nil && (seen == nil || seen.Revision() != view.Revision()) {
 			err = l.tellBroken(ctx, view, broken)
 		}

@@ -188,6 +188,36 @@ func (v *View) Projects(ctx context.Context) ([]*v1alpha1.Project, []BrokenFile,
 	return projects, broken, nil
 }
 
+// prefetch reads all documents and what environments were rendered from at once, before they are read one by one.
+func (v *View) prefetch(ctx context.Context) error {
+	files := []string{platformFile, certificateFile}
+	keys, err := v.Keys(ctx, "", "")
+	if err != nil {
+		return err
+	}
+	for _, key := range keys {
+		files = append(files, path.Join(EnvironmentDir(key), environmentFile), path.Join(EnvironmentDir(key), metadataFile))
+	}
+	teams, err := v.names(ctx, projectsDir, true)
+	if err != nil {
+		return err
+	}
+	dirs := []string{teamsDir}
+	for _, team := range teams {
+		dirs = append(dirs, path.Join(projectsDir, team))
+	}
+	for _, dir := range dirs {
+		names, err := v.names(ctx, dir, false)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			files = append(files, path.Join(dir, name))
+		}
+	}
+	return v.snapshot.Prefetch(ctx, files)
+}
+
 // Keys lists the environments by name, from the tree alone: no file is read. Empty team and project mean all.
 func (v *View) Keys(ctx context.Context, team, project string) ([]v1alpha1.EnvironmentKey, error) {
 	teams, err := v.oneOrAll(ctx, environmentsDir, team)

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -269,4 +270,44 @@ func FuzzMessage(f *testing.F) {
 			t.Errorf("got %q, then %q", got, again)
 		}
 	})
+}
+
+// Files that were left out at first come in one exchange, and reading them then asks the remote nothing.
+func TestPrefetch(t *testing.T) {
+	files := map[string]string{"link/a": "x"}
+	var names []string
+	for i := range 50 {
+		names = append(names, fmt.Sprintf("d/%d", i))
+		files[names[i]] = fmt.Sprint("content ", i)
+	}
+	s := begin(t, files)
+	r := open(t, s.URL("environments"))
+	requests := countRequests(s)
+	if err := r.Snapshot().Prefetch(t.Context(), append(names, "d", "missing")); err != nil {
+		t.Fatal(err)
+	}
+	if got := requests.Load(); got > 2 { // the references, and the pack
+		t.Errorf("Prefetch made %d requests", got)
+	}
+	before := requests.Load()
+	for i, name := range names {
+		if got, err := r.Snapshot().ReadFile(t.Context(), name); err != nil || string(got) != fmt.Sprint("content ", i) {
+			t.Errorf("ReadFile(%s) = %q, %v", name, got, err)
+		}
+	}
+	if got := requests.Load() - before; got != 0 {
+		t.Errorf("reading made %d requests more", got)
+	}
+}
+
+func countRequests(s *gitopstest.Server) *atomic.Int64 {
+	requests := &atomic.Int64{}
+	wrap := func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			requests.Add(1)
+			h.ServeHTTP(w, r)
+		})
+	}
+	s.Wrap.Store(&wrap)
+	return requests
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -131,20 +133,43 @@ func (s *Snapshot) blobs(tree plumbing.Hash, prefix string, into map[string]plum
 	return nil
 }
 
-// contents reads blobs, asking the remote, in one exchange, for those that were left out.
-func (s *Snapshot) contents(ctx context.Context, blobs map[string]plumbing.Hash) (map[string][]byte, error) {
-	var missing []plumbing.Hash
-	for _, h := range blobs {
-		if _, known := s.objects.get(h); !known {
-			missing = append(missing, h)
+// Prefetch asks the remote for those of the files that were left out, in few exchanges, so that reading them one by one costs
+// nothing. Paths where there is no file are passed over.
+func (s *Snapshot) Prefetch(ctx context.Context, files []string) error {
+	blobs := map[string]plumbing.Hash{}
+	for _, file := range files {
+		e, err := s.find("read", file)
+		if err == nil && e.Mode.IsFile() {
+			blobs[file] = e.Hash
 		}
 	}
-	if len(missing) > 0 {
-		pack, err := s.repository.remote.fetch(ctx, request{wants: missing, blobs: true})
+	return s.fetchMissing(ctx, blobs)
+}
+
+// maxWants bounds what one exchange asks for.
+const maxWants = 5000
+
+func (s *Snapshot) fetchMissing(ctx context.Context, blobs map[string]plumbing.Hash) error {
+	missing := map[plumbing.Hash]bool{}
+	for _, h := range blobs {
+		if _, known := s.objects.get(h); !known {
+			missing[h] = true
+		}
+	}
+	for wants := range slices.Chunk(slices.Collect(maps.Keys(missing)), maxWants) {
+		pack, err := s.repository.remote.fetch(ctx, request{wants: wants, blobs: true})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		s.objects.putAll(pack)
+	}
+	return nil
+}
+
+// contents reads blobs, asking the remote for those that were left out.
+func (s *Snapshot) contents(ctx context.Context, blobs map[string]plumbing.Hash) (map[string][]byte, error) {
+	if err := s.fetchMissing(ctx, blobs); err != nil {
+		return nil, err
 	}
 	files := make(map[string][]byte, len(blobs))
 	for name, h := range blobs {
