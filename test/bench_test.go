@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -13,20 +12,19 @@ import (
 	"catalyst.dev/catalyst/render"
 	"catalyst.dev/catalyst/render/worker"
 	"catalyst.dev/catalyst/secrets"
+	"catalyst.dev/catalyst/test/stack"
 )
 
 // peerTools are the command lines that render the examples outside of Catalyst, run in the example's folder.
-func peerTools() map[string][]string {
-	return map[string][]string{
-		"compose":   {"kompose", "convert", "--stdout", "-f", "web/compose.yaml"},
-		"helm":      {"helm", "template", "guestbook", "web/chart"},
-		"kustomize": {"kustomize", "build", "web/overlays/preview"},
-	}
+var peerTools = map[string][]string{
+	"compose":   {"kompose", "convert", "--stdout", "-f", "web/compose.yaml"},
+	"helm":      {"helm", "template", "guestbook", "web/chart"},
+	"kustomize": {"kustomize", "build", "web/overlays/preview"},
 }
 
-// The examples rendered by a warm contained worker, against the template type's own command-line tool where it is on PATH. Where
-// it is not, the peer is a stand-in: this program's own `catalyst render`, a process for each render, which also seals and
-// writes the folder. tool=1 says that the real tool was the peer.
+// The examples rendered by a warm contained worker, against the template type's own command-line tool. A type that has none is
+// measured against a stand-in: this program's own `catalyst render`, a process for each render, which also seals and writes the
+// folder. tool=1 says that the real tool was the peer.
 func BenchmarkRender(b *testing.B) {
 	pool := worker.New(worker.Options{Executable: binary})
 	b.Cleanup(func() {
@@ -40,9 +38,9 @@ func BenchmarkRender(b *testing.B) {
 			dir := filepath.Join("..", "examples", name)
 			in := exampleInput(b, dir)
 			s := shell{b: b, dir: dir}
-			peer, tool := peerTools()[name], 1.0
-			if len(peer) == 0 || !onPath(peer[0]) {
-				peer, tool = renderCommand(".", "web", filepath.Join(b.TempDir(), "out"), certificate), 0
+			peer, tool := renderCommand(".", "web", filepath.Join(b.TempDir(), "out"), certificate), 0.0
+			if command, ok := peerTools[name]; ok {
+				peer, tool = append([]string{stack.Tool(b, command[0])}, command[1:]...), 1
 			}
 			medians := compare(b, 3*rounds,
 				contender{"ours", func(int) {
@@ -55,11 +53,6 @@ func BenchmarkRender(b *testing.B) {
 			b.ReportMetric(tool, "tool")
 		})
 	}
-}
-
-func onPath(program string) bool {
-	_, err := exec.LookPath(program)
-	return err == nil
 }
 
 // renderCommand renders the documents in a folder with this program, from the source web.
