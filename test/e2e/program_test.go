@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sirupsen/logrus"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
@@ -22,6 +23,7 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	logrus.SetLevel(logrus.ErrorLevel) // compose-go warns of what is none of a test's business
 	dir, err := os.MkdirTemp("", "catalyst-e2e-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
