@@ -39,6 +39,7 @@ func TestCorpusRenders(t *testing.T) {
 
 // What is rendered of a real application has no fault that its Compose file has not.
 func TestCorpusHasNoFaults(t *testing.T) {
+	certificate, key := corpus.Certificate(t)
 	for _, app := range corpus.Shared(t) {
 		t.Run(app.Name, func(t *testing.T) {
 			out, report := filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "report.json")
@@ -46,10 +47,10 @@ func TestCorpusHasNoFaults(t *testing.T) {
 			if corpus.Refusable[app.Name] {
 				args = app.PrivilegedRenderArgs(t)
 			}
-			if r := (command{args: append(args, "-o", out, "--report", report)}).run(t.Context(), t); r.code != 0 {
+			if r := (command{args: append(args, "-o", out, "--report", report, "--certificate", certificate)}).run(t.Context(), t); r.code != 0 {
 				t.Fatalf("exit %d: %s", r.code, r.stderr)
 			}
-			faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Rendered: out, Report: report})
+			faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Rendered: out, Report: report, Key: key})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"environments-repo-template": {},
 	"test":                       {"..."},
 	"test/composefaults":         {},
-	"test/corpus":                {},
+	"test/corpus":                {"secrets"},
 	"test/e2e":                   {},
 	"test/stack":                 {},
 	"test/stack/build":           {"test/stack"},

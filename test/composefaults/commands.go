@@ -37,7 +37,7 @@ func (c *checker) probe(svc composetypes.ServiceConfig, at place) {
 			c.fault(Probe, svc.Name, "no %s that runs %q", name, want)
 			continue
 		}
-		if got := expand(probe.Exec.Command, at.container.Env, ""); !c.same(got, want) {
+		if got := c.objects.expand(probe.Exec.Command, at.container.Env, false); !c.same(got, want) {
 			c.fault(Probe, svc.Name, "the %s runs %q, Docker %q", name, got, want)
 		}
 	}
@@ -85,7 +85,7 @@ func healthCommand(check *composetypes.HealthCheckConfig) []string {
 
 // command checks that the container runs what Docker would.
 func (c *checker) command(svc composetypes.ServiceConfig, at place) {
-	command, args := expand(at.container.Command, at.container.Env, unseen), expand(at.container.Args, at.container.Env, unseen)
+	command, args := c.objects.expand(at.container.Command, at.container.Env, true), c.objects.expand(at.container.Args, at.container.Env, true)
 	switch {
 	case svc.Entrypoint != nil:
 		if got, want := slices.Concat(command, args), slices.Concat(svc.Entrypoint, svc.Command); len(want) > 0 && !c.same(got, want) {
@@ -132,14 +132,14 @@ func (c *checker) translated(text string) string {
 	return text
 }
 
-// expand does what the kubelet does with $(NAME) and $$ in commands. Values from elsewhere are as given: in the command of a probe,
-// the kubelet takes them for empty.
-func expand(words []string, env []corev1.EnvVar, elsewhere string) []string {
+// expand does what the kubelet does with $(NAME) and $$ in commands. In that of a probe, it takes values from elsewhere for empty.
+func (o *objects) expand(words []string, env []corev1.EnvVar, elsewhere bool) []string {
 	values := map[string]string{}
 	for _, variable := range env {
-		values[variable.Name] = variable.Value
-		if variable.ValueFrom != nil {
-			values[variable.Name] = elsewhere
+		if variable.ValueFrom == nil || elsewhere {
+			values[variable.Name] = o.value(variable, values)
+		} else {
+			values[variable.Name] = ""
 		}
 	}
 	var out []string
@@ -147,6 +147,20 @@ func expand(words []string, env []corev1.EnvVar, elsewhere string) []string {
 		out = append(out, expandWord(word, values))
 	}
 	return out
+}
+
+// value of a variable, given those before it.
+func (o *objects) value(variable corev1.EnvVar, before map[string]string) string {
+	from := variable.ValueFrom
+	switch {
+	case from == nil:
+		return expandWord(variable.Value, before)
+	case from.SecretKeyRef != nil:
+		return o.secrets[from.SecretKeyRef.Name][from.SecretKeyRef.Key]
+	case from.ConfigMapKeyRef != nil:
+		return string(o.configMaps[from.ConfigMapKeyRef.Name][from.ConfigMapKeyRef.Key])
+	}
+	return unseen
 }
 
 func expandWord(word string, values map[string]string) string {
@@ -178,23 +192,23 @@ func expandWord(word string, values map[string]string) string {
 // environment checks that each variable has its value, or takes it from an object that has the key.
 func (c *checker) environment(svc composetypes.ServiceConfig, at place) {
 	values := map[string]string{}
-	given := map[string]corev1.EnvVar{}
+	given := map[string]bool{}
 	for _, variable := range at.container.Env {
-		given[variable.Name] = variable
-		values[variable.Name] = expandWord(variable.Value, values)
+		given[variable.Name] = true
+		values[variable.Name] = c.objects.value(variable, values)
 	}
 	for _, name := range slices.Sorted(maps.Keys(svc.Environment)) {
 		want := svc.Environment[name]
 		if want == nil {
 			continue
 		}
-		variable, ok := given[name]
+		ok := given[name]
 		switch {
 		case !ok && !c.fromAll(at.container.EnvFrom, name):
 			if !c.told(svc.Name, "environment", "env_file") {
 				c.fault(Environment, svc.Name, "%s is not set", name)
 			}
-		case ok && variable.ValueFrom == nil && !c.same([]string{values[name]}, []string{*want}) && !strings.Contains(*want, "CATALYST"):
+		case ok && !c.same([]string{values[name]}, []string{*want}) && !strings.Contains(*want, "CATALYST"):
 			c.fault(Environment, svc.Name, "%s is %q, want %q", name, values[name], *want)
 		}
 	}
@@ -203,7 +217,8 @@ func (c *checker) environment(svc composetypes.ServiceConfig, at place) {
 func (c *checker) fromAll(sources []corev1.EnvFromSource, name string) bool {
 	return slices.ContainsFunc(sources, func(source corev1.EnvFromSource) bool {
 		if source.SecretRef != nil {
-			return c.objects.secrets[source.SecretRef.Name][name]
+			_, ok := c.objects.secrets[source.SecretRef.Name][name]
+			return ok
 		}
 		_, ok := c.objects.configMaps[source.ConfigMapRef.Name][name]
 		return ok

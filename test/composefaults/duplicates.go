@@ -93,8 +93,10 @@ func (c *checker) sourcesExist(subject string, volumes []corev1.Volume, containe
 		if from == nil {
 			continue
 		}
-		if from.SecretKeyRef != nil && !c.objects.secrets[from.SecretKeyRef.Name][from.SecretKeyRef.Key] {
-			c.fault(Dangling, subject, "%s: no Secret %s with key %s", variable.Name, from.SecretKeyRef.Name, from.SecretKeyRef.Key)
+		if from.SecretKeyRef != nil {
+			if _, ok := c.objects.secrets[from.SecretKeyRef.Name][from.SecretKeyRef.Key]; !ok {
+				c.fault(Dangling, subject, "%s: no Secret %s with key %s", variable.Name, from.SecretKeyRef.Name, from.SecretKeyRef.Key)
+			}
 		}
 		if from.ConfigMapKeyRef != nil {
 			if _, ok := c.objects.configMaps[from.ConfigMapKeyRef.Name][from.ConfigMapKeyRef.Key]; !ok {

@@ -5,6 +5,7 @@ package composefaults
 import (
 	"cmp"
 	"context"
+	"crypto/rsa"
 	"fmt"
 	"slices"
 
@@ -17,6 +18,8 @@ type Application struct {
 	Dir, File string
 	// Variables are what interpolation knows beside .env.
 	Variables map[string]string
+	// Key of the certificate that secrets were sealed with; sealed values are not compared when nil.
+	Key *rsa.PrivateKey
 	// Rendered is the folder that `catalyst render` wrote, and Report its report as JSON; none when empty.
 	Rendered, Report string
 }
@@ -62,7 +65,7 @@ func Check(ctx context.Context, app Application) ([]Fault, error) {
 		return nil, fmt.Errorf("loading %s: %w", app.File, err)
 	}
 	c := &checker{project: project, app: app}
-	if c.objects, err = readObjects(app.Rendered); err != nil {
+	if c.objects, err = readObjects(app.Rendered, app.Key); err != nil {
 		return nil, err
 	}
 	if c.report, err = readReport(app.Report); err != nil {

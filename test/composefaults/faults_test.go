@@ -90,7 +90,7 @@ func TestCheck(t *testing.T) {
 		"expanded variable":   {"web.yaml", "daemon off;", "daemon $$off;", []string{"command"}},
 		"lost variable":       {"web.yaml", "name: UPSTREAM,", "name: UP,", []string{"environment"}},
 		"plain secret":        {"configmap.yaml", "data: {", "data: {x: correct-horse, ", []string{"plaintext"}},
-		"no such key":         {"secret.yaml", "API_TOKEN: AgA, ", "", []string{"broken reference"}},
+		"no such key":         {"secret.yaml", "API_TOKEN: AgA, ", "", []string{"broken reference", "environment"}},
 		"secret as folder":    {"web.yaml", "mountPath: /run/secrets/key, subPath: key", "mountPath: /run/secrets", []string{}},
 		"secret elsewhere":    {"web.yaml", "/run/secrets/key", "/etc/key", []string{"secret"}},
 		"other probe":         {"api.yaml", "[/bin/sh, -c, wget -q localhost:9000]", "[wget -q localhost:9000]", []string{"health check"}},

@@ -98,10 +98,11 @@ func (o *objects) inConfigMap(configMap string, items []corev1.KeyToPath, mode i
 
 func (o *objects) inSecret(secret string, items []corev1.KeyToPath, mode int64, name string) file {
 	key, mode, ok := keyOf(items, mode, name)
-	if !ok || !o.secrets[secret][key] {
+	value, exists := o.secrets[secret][key]
+	if !ok || !exists {
 		return file{}
 	}
-	return file{kind: "secret", mode: mode}
+	return file{kind: "secret", content: []byte(value), mode: mode}
 }
 
 // keyOf is the key of an object whose content a file of its volume has.
@@ -188,7 +189,7 @@ func (c *checker) bound(svc composetypes.ServiceConfig, at place, volume compose
 			return err
 		case found.kind == "":
 			c.fault(Mount, svc.Name, "%s of the repository is not at %s", rel, target)
-		case found.kind == "configMap" && string(found.content) != string(want):
+		case found.content != nil && string(found.content) != unseen && string(found.content) != string(want):
 			c.fault(Mount, svc.Name, "%s has another content than in the repository", target)
 		}
 		return nil

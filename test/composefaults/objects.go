@@ -1,6 +1,9 @@
 package composefaults
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
 	"fmt"
 	"maps"
 	"os"
@@ -10,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/bitnami/sealed-secrets/pkg/crypto"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -30,16 +34,18 @@ type objects struct {
 	workloads  []workload
 	services   map[string]corev1.Service
 	configMaps map[string]map[string][]byte
-	// secrets holds the keys of each Secret that the cluster would have.
-	secrets map[string]map[string]bool
+	// secrets holds the values of each Secret that the cluster would have; sealed where nobody has the key.
+	secrets map[string]map[string]string
 	claims  map[string]bool
 	ingress []networkingv1.Ingress
+	// key that sealed values are opened with; nil where they stay closed.
+	key *rsa.PrivateKey
 	// texts are all strings of each file, keys too.
 	texts map[string][]string
 }
 
-func readObjects(dir string) (*objects, error) {
-	o := &objects{services: map[string]corev1.Service{}, configMaps: map[string]map[string][]byte{}, secrets: map[string]map[string]bool{},
+func readObjects(dir string, key *rsa.PrivateKey) (*objects, error) {
+	o := &objects{key: key, services: map[string]corev1.Service{}, configMaps: map[string]map[string][]byte{}, secrets: map[string]map[string]string{},
 		claims: map[string]bool{}, texts: map[string][]string{}}
 	files, err := filepath.Glob(filepath.Join(dir, "manifests", "*.yaml"))
 	if err != nil || len(files) == 0 {
@@ -87,16 +93,22 @@ func (o *objects) add(file string, data []byte) error {
 	case "SealedSecret":
 		type sealedSecret struct {
 			metav1.ObjectMeta `json:"metadata"`
-			Spec              struct {
-				EncryptedData map[string]string
-				Template      struct {
-					metav1.ObjectMeta `json:"metadata"`
-				}
-			}
+			Spec              struct{ EncryptedData map[string]string }
 		}
-		return decode(data, func(s sealedSecret) { o.secret(s.Name, slices.Collect(maps.Keys(s.Spec.EncryptedData))) })
+		var s sealedSecret
+		if err := yaml.Unmarshal(data, &s); err != nil {
+			return err
+		}
+		opened, err := o.open(s.Namespace+"/"+s.Name, s.Spec.EncryptedData)
+		o.secrets[s.Name] = opened
+		return err
 	case "Secret":
-		return decode(data, func(s corev1.Secret) { o.secret(s.Name, slices.Collect(maps.Keys(s.Data))) })
+		return decode(data, func(s corev1.Secret) {
+			o.secrets[s.Name] = map[string]string{}
+			for key, value := range s.Data {
+				o.secrets[s.Name][key] = string(value)
+			}
+		})
 	case "PersistentVolumeClaim":
 		o.claims[meta.Name] = true
 	case "Ingress":
@@ -107,11 +119,25 @@ func (o *objects) add(file string, data []byte) error {
 	return nil
 }
 
-func (o *objects) secret(name string, keys []string) {
-	o.secrets[name] = map[string]bool{}
-	for _, key := range keys {
-		o.secrets[name][key] = true
+// open unseals values as the controller does, for the Secret of that name.
+func (o *objects) open(label string, data map[string]string) (map[string]string, error) {
+	opened := map[string]string{}
+	for key, value := range data {
+		opened[key] = unseen
+		if o.key == nil {
+			continue
+		}
+		ciphertext, err := base64.StdEncoding.DecodeString(value)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", key, err)
+		}
+		plaintext, err := crypto.HybridDecrypt(rand.Reader, map[string]*rsa.PrivateKey{"": o.key}, ciphertext, []byte(label))
+		if err != nil {
+			return nil, fmt.Errorf("unsealing %s: %w", key, err)
+		}
+		opened[key] = string(plaintext)
 	}
+	return opened, nil
 }
 
 func (o *objects) workload(meta metav1.PartialObjectMetadata, data []byte) error {
@@ -194,8 +220,12 @@ func (o *objects) find(service string) (place, bool) {
 	return place{}, false
 }
 
-// rewritten reports whether a name is another's with a suffix of hexadecimal digits, perhaps cut before.
+// rewritten reports whether a name is another's with a suffix of hexadecimal digits, perhaps cut before, or with a letter in front
+// of its first digit.
 func rewritten(original, name string) bool {
+	if strings.HasSuffix(name, "-"+plain(original)) && original[0] <= '9' {
+		return true
+	}
 	i := strings.LastIndexByte(name, '-')
 	if i < 0 || strings.Trim(name[i+1:], "0123456789abcdef") != "" {
 		return false

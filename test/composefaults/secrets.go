@@ -29,6 +29,9 @@ func (c *checker) secretFiles(svc composetypes.ServiceConfig, at place) {
 		if user, _, _ := strings.Cut(svc.User, ":"); user != "" && user != "0" && user != "root" && file.mode&0o004 == 0 && at.workload.pod.Spec.SecurityContext.FSGroup == nil {
 			c.fault(Secret, svc.Name, "secret %s has mode %o and user %s cannot read it", secret.Source, file.mode, user)
 		}
+		if want := textFile(c.project.Secrets[secret.Source].File); want != "" && string(file.content) != unseen && string(file.content) != want {
+			c.fault(Secret, svc.Name, "secret %s at %s has another content", secret.Source, target)
+		}
 	}
 	for _, config := range svc.Configs {
 		target := config.Target
@@ -46,7 +49,7 @@ func (c *checker) secretFiles(svc composetypes.ServiceConfig, at place) {
 			if !c.told(svc.Name, "configs") {
 				c.fault(Secret, svc.Name, "config %s is not at %s", config.Source, target)
 			}
-		case file.kind == "configMap" && want != "" && string(file.content) != want:
+		case file.content != nil && string(file.content) != unseen && want != "" && string(file.content) != want:
 			c.fault(Secret, svc.Name, "config %s at %s has another content", config.Source, target)
 		}
 	}

@@ -1,13 +1,20 @@
 package corpus
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"catalyst.dev/catalyst/secrets"
 )
 
 // Application is a folder with a Compose file.
@@ -97,6 +104,21 @@ func (a Application) RenderArgs(t testing.TB) []string {
 func (a Application) PrivilegedRenderArgs(t testing.TB) []string {
 	t.Helper()
 	return append(a.RenderArgs(t), "-f", write(t, t.TempDir(), "catalyst.yaml", fmt.Sprintf(platform, a.projectName())))
+}
+
+// Certificate writes a certificate to seal with, and returns its file and the key that opens what was sealed.
+func Certificate(t testing.TB) (string, *rsa.PrivateKey) {
+	t.Helper()
+	certificate, key, err := secrets.GenerateKeyPair(time.Now(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(key)
+	private, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write(t, t.TempDir(), "sealed-secrets.pem", string(certificate)), private
 }
 
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)

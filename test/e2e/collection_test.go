@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"bytes"
+	"crypto/rsa"
 	"fmt"
 	"maps"
 	"os"
@@ -21,8 +22,10 @@ import (
 
 // collection is what became of each application.
 type collection struct {
-	mu   sync.Mutex
-	rows map[string][2]string
+	certificate string
+	key         *rsa.PrivateKey
+	mu          sync.Mutex
+	rows        map[string][2]string
 }
 
 func (c *collection) row(name, outcome, detail string) {
@@ -44,6 +47,7 @@ func TestComposeCollection(t *testing.T) {
 	}
 	server := stack.StartAPIServer(t)
 	c := &collection{rows: map[string][2]string{}}
+	c.certificate, c.key = corpus.Certificate(t)
 	t.Run("applications", func(t *testing.T) {
 		for _, app := range apps {
 			t.Run(app.Name, func(t *testing.T) {
@@ -57,7 +61,7 @@ func TestComposeCollection(t *testing.T) {
 
 func (c *collection) check(t *testing.T, server *stack.APIServer, app corpus.Application) {
 	report := filepath.Join(t.TempDir(), "report.json")
-	args := append(app.RenderArgs(t), "--report", report)
+	args := append(app.RenderArgs(t), "--report", report, "--certificate", c.certificate)
 	out, err := render(t.Context(), t, args)
 	if err != nil {
 		if strings.Contains(err.Error(), "panic:") || !strings.Contains(err.Error(), "exit status 1") {
@@ -66,7 +70,7 @@ func (c *collection) check(t *testing.T, server *stack.APIServer, app corpus.App
 		c.row(app.Name, "refused", strings.TrimPrefix(err.Error(), "exit status 1: catalyst: "))
 		return
 	}
-	faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Rendered: out, Report: report})
+	faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Rendered: out, Report: report, Key: c.key})
 	var details []string
 	if err != nil {
 		details = append(details, "not checked: "+err.Error())
