@@ -115,21 +115,32 @@ func matches(pattern, text string) bool {
 	return err == nil && ok
 }
 
-// translated replaces hosts that Kubernetes does not accept by the names that their Services have.
+// translated replaces hosts that Kubernetes does not accept by the names that their Services have, where a text names them as hosts.
 func (c *checker) translated(text string) string {
-	names := slices.Collect(maps.Keys(c.project.Services))
-	for _, svc := range c.project.Services {
-		if svc.ContainerName != "" {
-			names = append(names, svc.ContainerName)
+	for _, host := range c.invalid {
+		object, ok := c.service(host)
+		if !ok {
+			continue
 		}
-	}
-	slices.SortFunc(names, func(a, b string) int { return len(b) - len(a) })
-	for _, name := range names {
-		if object, ok := c.service(name); ok && object.Name != name {
-			text = strings.ReplaceAll(text, name, object.Name)
+		for at := 0; ; {
+			i := strings.Index(text[at:], host)
+			if i < 0 {
+				break
+			}
+			start, end := at+i, at+i+len(host)
+			at = end
+			if opens(text[:start]) && closes(text[end:]) {
+				text = text[:start] + object.Name + text[end:]
+				at = start + len(object.Name)
+			}
 		}
 	}
 	return text
+}
+
+// closes reports whether a host may end before.
+func closes(after string) bool {
+	return after == "" || strings.ContainsAny(after[:1], ":/?,;\"') \n\t|")
 }
 
 // expand does what the kubelet does with $(NAME) and $$ in commands. In that of a probe, it takes values from elsewhere for empty.

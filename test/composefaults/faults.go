@@ -52,6 +52,8 @@ const (
 // checker compares an application with its objects.
 type checker struct {
 	project *composetypes.Project
+	// invalid are the hosts that Kubernetes does not accept.
+	invalid []string
 	objects *objects
 	report  []finding
 	app     Application
@@ -64,7 +66,7 @@ func Check(ctx context.Context, app Application) ([]Fault, error) {
 	if err != nil {
 		return nil, fmt.Errorf("loading %s: %w", app.File, err)
 	}
-	c := &checker{project: project, app: app}
+	c := &checker{project: project, invalid: invalid(project), app: app}
 	if c.objects, err = readObjects(app.Rendered, app.Key); err != nil {
 		return nil, err
 	}

@@ -189,12 +189,31 @@ func (c *checker) bound(svc composetypes.ServiceConfig, at place, volume compose
 			return err
 		case found.kind == "":
 			c.fault(Mount, svc.Name, "%s of the repository is not at %s", rel, target)
-		case found.content != nil && string(found.content) != unseen && string(found.content) != string(want):
-			c.fault(Mount, svc.Name, "%s has another content than in the repository", target)
+		default:
+			c.content(svc.Name, target, found, string(want))
 		}
 		return nil
 	})
 	if err != nil && !os.IsNotExist(err) {
 		c.fault(Mount, svc.Name, "reading the repository: %v", err)
+	}
+}
+
+// content checks a mounted file against the repository's, in which hosts that Kubernetes does not accept must be rewritten.
+func (c *checker) content(service, target string, found file, want string) {
+	got := string(found.content)
+	if found.content == nil || got == unseen {
+		return
+	}
+	translated := want
+	if isConfig(target) {
+		translated = c.translated(want)
+	}
+	switch {
+	case got == translated:
+	case got == want:
+		c.fault(Unreachable, service, "%s names a host that no Service can be called", target)
+	default:
+		c.fault(Mount, service, "%s has another content than in the repository", target)
 	}
 }

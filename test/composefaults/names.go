@@ -1,6 +1,7 @@
 package composefaults
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"regexp"
@@ -76,6 +77,20 @@ func (c *checker) hosts(svc composetypes.ServiceConfig) map[string]string {
 		}
 	}
 	return known
+}
+
+// invalid are the hosts of a project that no Service can be called, the longest first.
+func invalid(project *composetypes.Project) []string {
+	var hosts []string
+	for name, svc := range project.Services {
+		for _, host := range []string{name, svc.ContainerName} {
+			if host != "" && !strings.Contains(host, ".") && !label.MatchString(strings.ToLower(host)) {
+				hosts = append(hosts, host)
+			}
+		}
+	}
+	slices.SortFunc(hosts, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })
+	return slices.Compact(hosts)
 }
 
 func dependencies(svc composetypes.ServiceConfig) []string {
@@ -221,7 +236,7 @@ func mentions(text, host string) (bool, []int) {
 			continue
 		}
 		if strings.HasSuffix(before, "//") || strings.HasSuffix(before, "@") {
-			found = found || after == "" || strings.ContainsAny(after[:1], ":/?,;\"' \n")
+			found = found || closes(after)
 		}
 		if port, ok := portAt(after); ok {
 			found, ports = true, append(ports, port)

@@ -44,13 +44,11 @@ func (c *checker) secretFiles(svc composetypes.ServiceConfig, at place) {
 		if declared.File != "" {
 			want = textFile(declared.File)
 		}
-		switch {
-		case file.kind == "":
-			if !c.told(svc.Name, "configs") {
-				c.fault(Secret, svc.Name, "config %s is not at %s", config.Source, target)
-			}
-		case file.content != nil && string(file.content) != unseen && want != "" && string(file.content) != want:
-			c.fault(Secret, svc.Name, "config %s at %s has another content", config.Source, target)
+		if file.kind == "" && !c.told(svc.Name, "configs") {
+			c.fault(Secret, svc.Name, "config %s is not at %s", config.Source, target)
+		}
+		if want != "" {
+			c.content(svc.Name, target, file, want)
 		}
 	}
 }
