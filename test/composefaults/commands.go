@@ -78,7 +78,7 @@ func healthCommand(check *composetypes.HealthCheckConfig) []string {
 	case "CMD":
 		return check.Test[1:]
 	case "CMD-SHELL":
-		return []string{"/bin/sh", "-c", strings.Join(check.Test[1:], " ")}
+		return append([]string{"/bin/sh", "-c"}, check.Test[1:]...) // as they are: the shell takes the first for the script
 	}
 	return []string{"/bin/sh", "-c", strings.Join(check.Test, " ")}
 }

@@ -209,9 +209,9 @@ func (c *checker) content(service, target string, found file, want string) {
 	if isConfig(target) {
 		translated = c.translated(want)
 	}
-	switch {
-	case got == translated:
-	case got == want:
+	switch got {
+	case translated:
+	case want:
 		c.fault(Unreachable, service, "%s names a host that no Service can be called", target)
 	default:
 		c.fault(Mount, service, "%s has another content than in the repository", target)
