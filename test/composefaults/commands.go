@@ -76,6 +76,9 @@ func healthCommand(check *composetypes.HealthCheckConfig) []string {
 	case "NONE":
 		return nil
 	case "CMD":
+		if len(check.Test) == 1 {
+			return nil
+		}
 		return check.Test[1:]
 	case "CMD-SHELL":
 		return append([]string{"/bin/sh", "-c"}, check.Test[1:]...) // as they are: the shell takes the first for the script

@@ -83,10 +83,11 @@ func (c *checker) hosts(svc composetypes.ServiceConfig) map[string]string {
 func invalid(project *composetypes.Project) []string {
 	var hosts []string
 	for name, svc := range project.Services {
-		for _, host := range []string{name, svc.ContainerName} {
-			if host != "" && !strings.Contains(host, ".") && !label.MatchString(strings.ToLower(host)) {
-				hosts = append(hosts, host)
-			}
+		if !label.MatchString(strings.ToLower(name)) {
+			hosts = append(hosts, name)
+		}
+		if host := svc.ContainerName; host != "" && !strings.Contains(host, ".") && !label.MatchString(strings.ToLower(host)) {
+			hosts = append(hosts, host)
 		}
 	}
 	slices.SortFunc(hosts, func(a, b string) int { return cmp.Or(len(b)-len(a), cmp.Compare(a, b)) })

@@ -116,7 +116,7 @@ func (c *checker) ordinary() map[string]bool {
 		for variable, value := range svc.Environment {
 			add(variable)
 			if value != nil && len(secretsIn(variable, *value)) == 0 {
-				add(*value)
+				words[strings.ToLower(*value)] = true // only as a whole: a secret may be a part
 			}
 			if value != nil {
 				if parsed, err := url.Parse(*value); err == nil && parsed.Host != "" {
