@@ -98,6 +98,7 @@ func (q *Queue) write(ctx context.Context, batch []*request) error {
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("committing: %w", err)
 	}
+	q.driver.tell()
 	return nil
 }
 

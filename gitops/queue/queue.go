@@ -71,6 +71,7 @@ type Queue struct {
 	writer *sql.DB // one connection
 	reader *sql.DB
 	river  *river.Client[*sql.Tx]
+	driver *driver
 	batch  batcher
 	gate   gate
 	work   atomic.Pointer[workFunc]
@@ -113,7 +114,8 @@ func (q *Queue) newRiver() (*river.Client[*sql.Tx], error) {
 	if err := river.AddWorkerSafely(workers, worker(q)); err != nil {
 		return nil, fmt.Errorf("adding the worker: %w", err)
 	}
-	client, err := river.NewClient(riversqlite.New(q.writer), &river.Config{
+	q.driver = &driver{Driver: riversqlite.New(q.writer), inserted: make(chan struct{}, 1)}
+	client, err := river.NewClient[*sql.Tx](q.driver, &river.Config{
 		FetchCooldown:     50 * time.Millisecond,
 		FetchPollInterval: 500 * time.Millisecond,
 		JobTimeout:        q.opts.JobTimeout,
