@@ -25,11 +25,10 @@ type Input struct {
 	Namespace string
 }
 
-// Objects are the Namespace, a ResourceQuota where the platform or the project sets one, the LimitRange, and the two
+// Objects are the Namespace, a ResourceQuota where the platform or the project sets one, the LimitRange, and the
 // NetworkPolicies. Their names start with "catalyst". Bad input gives *manifest.Problem.
 func Objects(in Input) ([]*unstructured.Unstructured, error) {
-	ingress := ingressPolicy(in.Platform.Spec.Ingress)
-	egress, err := egressPolicy(in.Platform.Spec.Network)
+	network, err := policies(in.Platform.Spec.Ingress, in.Platform.Spec.Network)
 	if err != nil {
 		return nil, err
 	}
@@ -37,7 +36,10 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 	if quota := resourceQuota(in); quota != nil {
 		typed = append(typed, quota)
 	}
-	typed = append(typed, limitRange(in.Platform.Spec.ContainerDefaults), ingress, egress)
+	typed = append(typed, limitRange(in.Platform.Spec.ContainerDefaults))
+	for _, p := range network {
+		typed = append(typed, p)
+	}
 	objs := make([]*unstructured.Unstructured, len(typed))
 	for i, obj := range typed {
 		if objs[i], err = manifest.FromTyped(obj); err != nil {

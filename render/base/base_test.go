@@ -3,11 +3,12 @@ package base_test
 import (
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/render/base"
@@ -34,7 +35,8 @@ func objects(t *testing.T, change func(*v1alpha1.Platform, *v1alpha1.Project)) m
 
 func TestEveryEnvironmentGets(t *testing.T) {
 	got := objects(t, nil)
-	for _, want := range []string{"Namespace/acme-shop-pr-1", "ResourceQuota/catalyst", "LimitRange/catalyst", "NetworkPolicy/catalyst-ingress", "NetworkPolicy/catalyst-egress"} {
+	for _, want := range []string{"Namespace/acme-shop-pr-1", "ResourceQuota/catalyst", "LimitRange/catalyst", "NetworkPolicy/catalyst-ingress", "NetworkPolicy/catalyst-egress",
+		"NetworkPolicy/catalyst-namespace", "NetworkPolicy/catalyst-outside"} {
 		if got[want] == nil {
 			t.Errorf("%s is missing", want)
 		}
@@ -54,17 +56,52 @@ func TestProjectQuotaWinsOverThePlatforms(t *testing.T) {
 	}
 }
 
-func TestEgress(t *testing.T) {
-	rules := func(policy v1alpha1.EgressPolicy) int {
-		got := objects(t, func(p *v1alpha1.Platform, _ *v1alpha1.Project) { p.Spec.Network.Egress = policy })
-		egress, _, err := unstructured.NestedSlice(got["NetworkPolicy/catalyst-egress"].Object, "spec", "egress")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(egress)
+func policyOf(t *testing.T, o *unstructured.Unstructured) networkingv1.NetworkPolicy {
+	t.Helper()
+	var p networkingv1.NetworkPolicy
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &p); err != nil {
+		t.Fatal(err)
 	}
-	none, internet := rules(v1alpha1.EgressNone), rules(v1alpha1.EgressInternet)
-	if diff := cmp.Diff(none+1, internet); diff != "" {
-		t.Errorf("internet should have one rule more than none (own namespace, DNS): %s", diff)
+	return p
+}
+
+func TestOutside(t *testing.T) {
+	peers := map[v1alpha1.EgressPolicy]int{v1alpha1.EgressNone: 0, v1alpha1.EgressInternet: 2}
+	for policy, want := range peers {
+		got := objects(t, func(p *v1alpha1.Platform, _ *v1alpha1.Project) { p.Spec.Network.Egress = policy })
+		p := policyOf(t, got["NetworkPolicy/catalyst-outside"])
+		n := 0
+		for _, rule := range p.Spec.Egress {
+			if len(rule.To) == 0 {
+				t.Errorf("%s: a rule without peers means everywhere", policy)
+			}
+			n += len(rule.To)
+		}
+		if n != want {
+			t.Errorf("%s: %d peers, want %d", policy, n, want)
+		}
+	}
+}
+
+// A label may take a pod out of what the namespace allows, but never out of what denies the rest.
+func TestNoLabelLeavesAPodWithoutPolicy(t *testing.T) {
+	got := objects(t, nil)
+	for _, name := range []string{"catalyst-ingress", "catalyst-egress"} {
+		p := policyOf(t, got["NetworkPolicy/"+name])
+		if s := p.Spec.PodSelector; len(s.MatchLabels)+len(s.MatchExpressions) > 0 {
+			t.Errorf("%s selects %v, want every pod", name, s)
+		}
+		for _, rule := range p.Spec.Ingress {
+			for _, peer := range rule.From {
+				if peer.PodSelector != nil {
+					t.Errorf("%s lets pods in, whatever their networks", name)
+				}
+			}
+		}
+	}
+	for _, name := range []string{"catalyst-namespace", "catalyst-outside"} {
+		if s := policyOf(t, got["NetworkPolicy/"+name]).Spec.PodSelector; len(s.MatchExpressions) != 1 {
+			t.Errorf("%s selects %v, want the pods without a label", name, s)
+		}
 	}
 }

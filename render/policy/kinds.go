@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"catalyst.dev/catalyst/api/v1alpha1"
 )
 
 // permission says whether a known kind is allowed.
@@ -44,6 +46,12 @@ var known = map[string]permission{
 	"rbac.authorization.k8s.io/v1/RoleBinding": byException,
 	"bitnami.com/v1alpha1/SealedSecret":        always,
 	"gateway.networking.k8s.io/v1/HTTPRoute":   always,
+}
+
+// AllowsKind reports whether the policy lets a project have a kind that needs an exception, such as "DaemonSet.apps". The
+// project is "<team>/<project>".
+func AllowsKind(platform *v1alpha1.Platform, project, kind string) bool {
+	return slices.Contains(newChecker(Scope{Platform: platform, Project: project}).kinds, kind)
 }
 
 // allowed decides on the kind.

@@ -137,9 +137,9 @@ func namespaceOf(ref *corev1.TypedObjectReference) *string {
 	return ref.Namespace
 }
 
-// networkPolicy refuses to open what the environment's own two policies close: policies only ever add.
+// networkPolicy refuses to open what the environment's own policies close: policies only ever add.
 func (c *checker) networkPolicy(p *networkingv1.NetworkPolicy) {
-	if p.Name == "catalyst-ingress" || p.Name == "catalyst-egress" {
+	if slices.Contains([]string{"catalyst-ingress", "catalyst-egress", "catalyst-namespace", "catalyst-outside"}, p.Name) {
 		return // Catalyst's own: file names refuse a second object of the name
 	}
 	opens := func(peers []networkingv1.NetworkPolicyPeer) bool {
