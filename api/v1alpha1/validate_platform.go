@@ -26,6 +26,9 @@ func (pl *Platform) Validate() error {
 	if s.Registry != "" {
 		p.check(spec("registry"), badRegistry(s.Registry))
 	}
+	if s.WaitImage != "" {
+		p.check(spec("waitImage"), badImage(s.WaitImage))
+	}
 	if u, err := url.Parse(s.Cluster.Server); err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil {
 		p.add(spec("cluster").Child("server"), "is no https URL without credentials")
 	}
