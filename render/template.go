@@ -9,11 +9,13 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
+	"catalyst.dev/catalyst/render/base"
 	"catalyst.dev/catalyst/render/compose"
 	"catalyst.dev/catalyst/render/helm"
 	"catalyst.dev/catalyst/render/image"
 	"catalyst.dev/catalyst/render/kustomize"
 	"catalyst.dev/catalyst/render/plain"
+	"catalyst.dev/catalyst/render/policy"
 )
 
 // template renders by the template's type.
@@ -50,6 +52,9 @@ func (j *job) compose(ctx context.Context, out *Output) error {
 		Host: j.host, TLS: p.Ingress.TLS, IngressClass: p.Ingress.ClassName, ClusterIssuer: p.Ingress.ClusterIssuer,
 		StorageClass: p.Storage.ClassName, StorageSize: j.storageSize(),
 		Development: j.in.Environment.Spec.DeploymentMode != v1alpha1.ModeProduction,
+		Privileged:  base.Level(j.in.Platform, j.in.Project) == "privileged",
+		DaemonSets:  policy.AllowsKind(j.in.Platform, j.key.Team+"/"+j.key.Project, "DaemonSet.apps"),
+		WaitImage:   p.WaitImage,
 		SecretNames: j.in.SecretNames, Report: &out.Report,
 	}
 	if p.Registry != "" {

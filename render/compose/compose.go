@@ -50,6 +50,10 @@ type Input struct {
 	StorageSize resource.Quantity
 	// Development is set for the deployment modes development and workspace.
 	Development bool
+	// Privileged lifts what the Pod Security Standard baseline refuses: the Platform allows it.
+	Privileged bool
+	// DaemonSets are allowed by the Platform; without them a global service has one pod.
+	DaemonSets bool
 	// WaitImage runs the init containers; DefaultWaitImage when empty.
 	WaitImage string
 	// SecretNames are the names that the secret store knows.

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"slices"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
@@ -10,94 +11,206 @@ import (
 	"catalyst.dev/catalyst/render/manifest"
 )
 
-// maxWave is the last sync wave of a workload; the Ingress comes after it.
-const maxWave = 9
+const (
+	// maxWave is the last sync wave of a workload; the Ingresses come after it. A template's waves end at 50.
+	maxWave = 48
+	// ingressWave is the wave of Ingresses where no workload's is later.
+	ingressWave = 10
+)
 
-// levels are the sync waves: a service comes after what it depends on. compose-go has refused cycles.
-func (t *translation) levels(services []composetypes.ServiceConfig) map[string]int {
-	levels := map[string]int{}
-	var level func(name string, depth int) int
-	level = func(name string, depth int) int {
-		if l, known := levels[name]; known || depth > maxServices {
-			return l
-		}
-		l := 0
-		for _, dependency := range sortedKeys(t.project.Services[name].DependsOn) {
-			if _, exists := t.project.Services[dependency]; exists {
-				l = max(l, level(dependency, depth+1)+1)
-			}
-		}
-		levels[name] = min(l, maxWave)
-		return levels[name]
-	}
-	for _, svc := range services {
-		level(svc.Name, 0)
-	}
-	return levels
+// dependency of a pod on a service in another.
+type dependency struct {
+	// member is the service that depends, in the pod.
+	member, on string
+	composetypes.ServiceDependency
 }
 
-// runsToItsEnd reports whether a service is a job: others wait for its end, or it asks not to be restarted and nothing can
-// talk to it.
-func (t *translation) runsToItsEnd(svc composetypes.ServiceConfig) bool {
-	for _, other := range t.project.Services {
-		if d, ok := other.DependsOn[svc.Name]; ok && d.Condition == composetypes.ServiceConditionCompletedSuccessfully {
-			return true
+// dependencies of all services of a pod on services outside it, without those that cannot come.
+func (t *translation) dependencies(owner string) []dependency {
+	var out []dependency
+	for _, member := range t.members[owner] {
+		depends := t.project.Services[member].DependsOn
+		for _, on := range sortedKeys(depends) {
+			if _, exists := t.project.Services[on]; exists && t.owners[on] != owner {
+				out = append(out, dependency{member, on, depends[on]})
+			}
 		}
 	}
-	if svc.Deploy != nil && (svc.Deploy.Mode == "replicated-job" || svc.Deploy.Mode == "global-job") {
-		return true
+	return out
+}
+
+// levels are the sync waves: a pod comes after what it depends on. Cycles are refused before, but for those that sharing a
+// pod closes: there the first dependency that would close it counts for nothing.
+func (t *translation) levels() {
+	t.waves = map[string]int{}
+	t.workloadWaves = map[string]int{}
+	t.dropped = map[string]bool{}
+	visiting := map[string]bool{}
+	var level func(owner string)
+	level = func(owner string) {
+		visiting[owner] = true
+		l := 0
+		for _, d := range t.dependencies(owner) {
+			on := t.owners[d.on]
+			if visiting[on] {
+				t.dropped[owner+" "+d.on] = true
+				t.note(d.member, "depends_on."+d.on, manifest.Ignored, fmt.Sprintf("%s runs in one pod with %s, for which %s waits", d.member, owner, d.on))
+				continue
+			}
+			if _, known := t.workloadWaves[on]; !known {
+				level(on)
+			}
+			after := t.workloadWaves[on] + 1
+			if t.oneShot[d.on] && d.Condition != composetypes.ServiceConditionCompletedSuccessfully {
+				after-- // only who waits for a job's end may be held up by it
+			}
+			l = max(l, after)
+		}
+		jobs := 0
+		for _, member := range t.members[owner] {
+			jobs = max(jobs, len(oncePerService(t.project.Services[member])))
+		}
+		for _, member := range t.members[owner] {
+			t.waves[member] = min(l, maxWave)
+		}
+		t.workloadWaves[owner] = min(l+jobs, maxWave)
+		visiting[owner] = false
 	}
-	restart := svc.Restart
-	if svc.Deploy != nil && svc.Deploy.RestartPolicy != nil && svc.Deploy.RestartPolicy.Condition != "" {
-		restart = map[string]string{"none": "no", "on-failure": "on-failure", "any": "always"}[svc.Deploy.RestartPolicy.Condition]
+	for _, svc := range t.services() {
+		if _, known := t.workloadWaves[t.owners[svc.Name]]; !known {
+			level(t.owners[svc.Name])
+		}
 	}
-	if restart != "no" && !isOnFailure(restart) {
+}
+
+// waits are init containers that hold a pod back, at each of its starts, until what it depends on is ready. None waits
+// for what cannot come.
+func (t *translation) waits(owner string) []corev1.Container {
+	var waits []corev1.Container
+	done := map[string]bool{}
+	for _, member := range t.members[owner] {
+		for _, on := range sortedKeys(t.project.Services[member].DependsOn) {
+			if t.owners[on] == owner && t.project.Services[member].DependsOn[on].Condition == composetypes.ServiceConditionHealthy {
+				t.note(member, "depends_on."+on, manifest.Approximated, "both run in one pod, and start together")
+			}
+		}
+	}
+	deps := t.dependencies(owner)
+	// One wait a service: the strictest.
+	slices.SortStableFunc(deps, func(a, b dependency) int { return strictness(b) - strictness(a) })
+	for _, d := range deps {
+		if done[d.on] || !t.canWait(owner, d) {
+			continue
+		}
+		done[d.on] = true
+		waits = append(waits, t.wait(d))
+	}
+	slices.SortFunc(waits, func(a, b corev1.Container) int { return compareNames(a.Name, b.Name) })
+	return waits
+}
+
+func compareNames(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+func strictness(d dependency) int {
+	if d.Condition == composetypes.ServiceConditionHealthy {
+		return 1
+	}
+	return 0
+}
+
+// canWait reports whether a service that a pod depends on will ever answer it.
+func (t *translation) canWait(owner string, d dependency) bool {
+	key := "depends_on." + d.on
+	healthy := d.Condition == composetypes.ServiceConditionHealthy
+	switch {
+	case t.oneShot[d.on]: // the job's sync wave is earlier, and Argo CD waits for it to succeed
+		if healthy {
+			t.note(d.member, key, manifest.Approximated, "it runs to its end: this is in a later sync wave, and waits for nothing")
+		}
+		return false
+	case d.Condition == composetypes.ServiceConditionCompletedSuccessfully, t.dropped[owner+" "+d.on]:
+		return false
+	case t.scale[t.owners[d.on]] == 0:
+		t.note(d.member, key, manifest.Approximated, "it has no replicas, so nothing waits for it")
+		return false
+	case !t.networks.reaches(owner, t.owners[d.on]):
+		t.note(d.member, key, manifest.Approximated, "the two share no network, so only the sync waves order them")
 		return false
 	}
-	if len(t.ports[svc.Name]) > 0 || svc.HealthCheck != nil && !svc.HealthCheck.Disable {
-		t.note(svc.Name, "restart", manifest.Approximated, "a service that others talk to is always restarted")
-		return false
+	if h := t.project.Services[d.on].HealthCheck; healthy && (h == nil || h.Disable) {
+		t.note(d.member, key, manifest.Approximated, fmt.Sprintf("%s has no health check: ready means that its pod runs and its port answers", d.on))
 	}
 	return true
 }
 
-func isOnFailure(restart string) bool {
-	return len(restart) >= 10 && restart[:10] == "on-failure"
+// wait is an init container that ends when the service is ready; where its start is all that was asked for, after a
+// minute at most. A ClusterIP refuses connections while no pod is ready, and a headless name leads nowhere.
+func (t *translation) wait(d dependency) corev1.Container {
+	healthy := d.Condition == composetypes.ServiceConditionHealthy
+	host := t.names[d.on]
+	check := ""
+	if p, ok := t.waitPort(d.on, healthy); ok {
+		check = fmt.Sprintf("nc -z -w 2 %s %d", host, p)
+	} else {
+		if name := t.readyNames[d.on]; name != "" && !t.isHeadless(t.project.Services[d.on]) {
+			host = name
+		}
+		check = fmt.Sprintf("! nc -z -w 2 %s 1 2>&1 | grep -q 'bad address'", host)
+	}
+	script := "until " + check + "; do echo waiting for " + t.names[d.on] + "; sleep 1; done"
+	if !healthy {
+		script = `end=$(($(date +%s)+60)); until ` + check + ` || [ "$(date +%s)" -ge "$end" ]; do echo waiting for ` + t.names[d.on] + "; sleep 1; done"
+	}
+	return t.helper(cut("wait-for-"+t.names[d.on]), script, nonRoot())
 }
 
-// waits are init containers that hold a pod back, at each of its starts, until what it depends on is ready.
-func (t *translation) waits(svc composetypes.ServiceConfig) []corev1.Container {
-	var waits []corev1.Container
-	for _, name := range sortedKeys(svc.DependsOn) {
-		dependency := svc.DependsOn[name]
-		if _, exists := t.project.Services[name]; !exists {
-			continue // not required, and not enabled by the profiles
-		}
-		switch dependency.Condition {
-		case composetypes.ServiceConditionHealthy:
-			waits = append(waits, t.wait(name))
-		case composetypes.ServiceConditionCompletedSuccessfully:
-			// The job's sync wave is earlier, and Argo CD waits for it to succeed.
-		}
-		if dependency.Restart {
-			t.note(svc.Name, "depends_on."+name+".restart", manifest.Ignored, "Kubernetes restarts a service only when its own definition changes")
+// waitPort is the TCP port that answers when the service is ready. Waiting without bound takes a port that the Compose
+// file names: an image's own may be configured otherwise.
+func (t *translation) waitPort(service string, healthy bool) (int32, bool) {
+	for _, n := range healthPorts(t.project.Services[service].HealthCheck) {
+		return n, true
+	}
+	for _, p := range t.ports[service] {
+		if p.protocol == corev1.ProtocolTCP && (p.declared || !healthy) {
+			return p.target, true
 		}
 	}
-	return waits
+	return 0, false
 }
 
-// wait is an init container that ends when the service is ready. A ClusterIP refuses connections while no pod is ready,
-// and a headless name does not resolve.
-func (t *translation) wait(name string) corev1.Container {
-	host := t.names[name]
-	check := fmt.Sprintf("nslookup %s >/dev/null 2>&1", host)
-	for _, p := range t.ports[name] {
-		if p.protocol == corev1.ProtocolTCP {
-			check = fmt.Sprintf("nc -z -w 2 %s %d", host, p.target)
-			break
+// nameReadiness gives a headless Service to each service that others wait for and whose own name and ports do not tell
+// whether it is ready.
+func (t *translation) nameReadiness() {
+	t.readyNames = map[string]string{}
+	taken := map[string]bool{}
+	for service, name := range t.names {
+		taken[name] = true
+		for _, a := range t.aliases[service] {
+			taken[a] = true
 		}
 	}
-	return t.helper("wait-for-"+host, "until "+check+"; do echo waiting for "+host+"; sleep 1; done", nonRoot())
+	for _, svc := range t.services() {
+		for _, d := range t.dependencies(svc.Name) {
+			_, port := t.waitPort(d.on, d.Condition == composetypes.ServiceConditionHealthy)
+			if port || t.readyNames[d.on] != "" || t.oneShot[d.on] || t.isHeadless(t.project.Services[d.on]) {
+				continue
+			}
+			name := cut(t.names[d.on] + "-ready")
+			for taken[name] {
+				name = cut(t.names[d.on] + "-ready-" + shortHash(name))
+			}
+			taken[name] = true
+			t.readyNames[d.on] = name
+		}
+	}
 }
 
 // helper is a small init container of Catalyst's own.

@@ -63,7 +63,7 @@ func (t *translation) environment(svc composetypes.ServiceConfig) []corev1.EnvVa
 	secret := map[string][]byte{}
 	secretRefs := map[string]bool{}
 	for _, name := range sortedKeys(values) {
-		value := t.renamed(svc.Name, values[name])
+		value := t.renamed(svc.Name, name, values[name])
 		switch {
 		case !envName.MatchString(name):
 			t.refuseKey(svc.Name, "environment", fmt.Sprintf("%q is not a variable name", name), "use letters, digits and _")
@@ -131,20 +131,4 @@ func escapeAll(list []string) []string {
 		out[i] = escape(s)
 	}
 	return out
-}
-
-// renamed writes the new names of services whose own Kubernetes does not take, where a value names the host.
-func (t *translation) renamed(service, value string) string {
-	for _, old := range sortedKeys(t.names) {
-		name := t.names[old]
-		if name == old || !strings.Contains(value, old) {
-			continue
-		}
-		pattern := regexp.MustCompile(`(^|[/@,= ])` + regexp.QuoteMeta(old) + `($|[:/,; ])`)
-		if next := pattern.ReplaceAllString(value, "${1}"+name+"${2}"); next != value {
-			value = next
-			t.note(service, "environment", manifest.Approximated, fmt.Sprintf("the host %q is called %q: Kubernetes names are DNS labels", old, name))
-		}
-	}
-	return value
 }

@@ -5,149 +5,169 @@ import (
 	"slices"
 	"strings"
 
-	composetypes "github.com/compose-spec/compose-go/v2/types"
-	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"catalyst.dev/catalyst/render/manifest"
 )
 
-// notHTTP are published ports of well-known servers that no browser speaks to.
-var notHTTP = []int32{21, 22, 25, 53, 110, 143, 389, 465, 587, 636, 993, 995, 1433, 1521, 1883, 2181, 3306, 3389, 5432, 5672, 6379, 9042, 9092, 11211,
-	25565, 27017, 50000}
+// maxHost is the longest host name.
+const maxHost = 253
 
-// proxies are images whose service is the entrance of what stands behind it.
-var proxies = []string{"nginx", "traefik", "caddy", "haproxy", "envoy", "httpd", "apache"}
-
-// entrance is a service that is reachable from outside, on one port.
-type entrance struct {
-	service string
-	port    int32
-	rank    int
-	host    string
-}
-
-// ingresses finds the web entrances and makes their Ingresses. The main one has the environment's host, the others
-// <service>.<host>.
-func (t *translation) ingresses(services []composetypes.ServiceConfig) {
+// ingresses makes the Ingresses of the web entrances. The main one has the environment's host, which CATALYST_URL names,
+// the others hosts under it.
+func (t *translation) ingresses() {
 	if t.in.Host == "" {
 		return
 	}
-	var entrances []entrance
-	for _, svc := range services {
-		if e, ok := t.entrance(svc); ok {
-			entrances = append(entrances, e)
-		}
-	}
+	entrances := t.findEntrances()
+	t.unreachable(entrances)
 	if len(entrances) == 0 {
 		return
 	}
-	slices.SortStableFunc(entrances, func(a, b entrance) int { return a.rank - b.rank })
-	for i := range entrances {
-		e := &entrances[i]
-		if e.host == "" {
-			e.host = t.in.Host
-			if i > 0 {
-				e.host = t.names[e.service] + "." + t.in.Host
-			}
+	t.placeHosts(entrances)
+	names := map[string]bool{}
+	for i, e := range entrances {
+		name := t.names[e.service]
+		for n := 2; names[name]; n++ {
+			name = cut(fmt.Sprintf("%s-%d", t.names[e.service], n))
 		}
-		t.ingress(*e)
+		names[name] = true
+		hosts := []string{e.host}
+		if i == 0 && e.host != t.in.Host { // the environment's own host always leads to the main entrance
+			hosts = append([]string{t.in.Host}, hosts...)
+		}
+		t.ingress(name, e, hosts)
 	}
 	if len(entrances) > 1 {
 		t.note(entrances[0].service, "ports", manifest.Approximated,
-			fmt.Sprintf("%d services publish web ports: this is the main entrance, the others have hosts of their own; say it with x-catalyst.ingress", len(entrances)))
+			fmt.Sprintf("%d services have web entrances: this is the main one, the others have hosts of their own; say it with x-catalyst.ingress", len(entrances)))
 	}
-	t.url = "http://" + entrances[0].host
+	t.url = "http://" + t.in.Host
 	if t.in.TLS {
-		t.url = "https://" + entrances[0].host
+		t.url = "https://" + t.in.Host
 	}
 }
 
-// entrance is the service's web port: the one that x-catalyst.ingress names, else the published TCP port that looks most
-// like HTTP.
-func (t *translation) entrance(svc composetypes.ServiceConfig) (entrance, bool) {
-	e := entrance{service: svc.Name, rank: t.rank(svc)}
-	own, _ := svc.Extensions["x-catalyst"].(map[string]any)
-	switch declared := own["ingress"].(type) {
-	case bool:
-		if !declared {
-			return e, false
-		}
-		e.rank = -1
-	case map[string]any:
-		e.rank = -1
-		if p, ok := number(declared["port"]); ok {
-			e.port = p
-			return e, true
+// placeHosts gives each entrance its host: what it declares, the environment's own for the main one, and a label under it
+// for the others. Those that a proxy told apart by path keep one host.
+func (t *translation) placeHosts(entrances []entrance) {
+	type place struct{ host, path string }
+	taken := map[place]bool{}
+	byHint := map[string]string{} // the host that a host of a hint has here
+	main := slices.IndexFunc(entrances, func(e entrance) bool { return e.rank == rankDeclared && e.host == t.in.Host })
+	if main > 0 {
+		own := entrances[main]
+		copy(entrances[1:main+1], entrances[:main])
+		entrances[0] = own
+	}
+	for i := range entrances {
+		if e := &entrances[i]; e.rank == rankDeclared && e.host != "" {
+			taken[place{e.host, e.path}] = true
 		}
 	}
-	for _, p := range t.ports[svc.Name] {
-		if p.published == 0 && !t.isPublished(svc, p.target) || p.protocol != corev1.ProtocolTCP || slices.Contains(notHTTP, p.target) || !p.public {
+	free := func(host, path string) bool { return !taken[place{host, path}] }
+	for i := range entrances {
+		e := &entrances[i]
+		if e.rank == rankDeclared && e.host != "" {
 			continue
 		}
-		if e.port == 0 || e.port == 443 { // 443 is for the cluster's own controller to serve
-			e.port = p.target
+		hinted := e.host
+		label := t.names[e.service]
+		if first, rest, ok := strings.Cut(hinted, "."); ok && strings.Contains(rest, ".") {
+			label = first
 		}
-	}
-	return e, e.port != 0 && !t.oneShot[svc.Name]
-}
-
-// isPublished reports whether a port stands in ports, on a host port that Docker chooses.
-func (t *translation) isPublished(svc composetypes.ServiceConfig, target int32) bool {
-	return slices.ContainsFunc(svc.Ports, func(p composetypes.ServicePortConfig) bool { return int32(p.Target) == target })
-}
-
-// rank orders candidates for the main entrance: a reverse proxy, then what is named as one would name it.
-func (t *translation) rank(svc composetypes.ServiceConfig) int {
-	image := svc.Image[strings.LastIndex(svc.Image, "/")+1:]
-	for _, p := range proxies {
-		if strings.HasPrefix(image, p) {
-			return 0
+		host, known := byHint[hinted]
+		known = known && e.rank == rankHinted
+		switch {
+		case known && free(host, e.path):
+		case i == 0 && free(t.in.Host, e.path), e.path != "" && hinted == "" && free(t.in.Host, e.path):
+			host = t.in.Host
+		default:
+			host = under(label, t.in.Host)
+			for n := 2; !free(host, e.path); n++ {
+				host = under(fmt.Sprintf("%s-%d", cut(label), n), t.in.Host)
+			}
 		}
+		if e.rank == rankHinted && !known {
+			byHint[hinted] = host
+		}
+		e.host = host
+		taken[place{host, e.path}] = true
 	}
-	if i := slices.Index([]string{"proxy", "web", "frontend", "www", "app", "nginx"}, svc.Name); i >= 0 {
-		return 1 + i
-	}
-	return 10
 }
 
-func number(v any) (int32, bool) {
-	switch v := v.(type) {
-	case int:
-		return int32(v), v > 0 && v < 65536
-	case int64:
-		return int32(v), v > 0 && v < 65536
-	case uint64:
-		return int32(v), v > 0 && v < 65536
-	case float64:
-		return int32(v), v > 0 && v < 65536
+// under is a host below another, its label cut where the whole would be too long.
+func under(label, host string) string {
+	if most := min(maxLabel, maxHost-len(host)-1); len(label) > most && most > 8 {
+		label = strings.Trim(label[:most-6], "-") + "-" + shortHash(label)
 	}
-	return 0, false
+	return label + "." + host
 }
 
-func (t *translation) ingress(e entrance) {
+func (t *translation) ingress(name string, e entrance, hosts []string) {
 	prefix := networkingv1.PathTypePrefix
-	name := t.names[e.service]
+	path := e.path
+	if path == "" {
+		path = "/"
+	}
 	i := &networkingv1.Ingress{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "networking.k8s.io/v1", Kind: "Ingress"},
-		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{Host: e.host, IngressRuleValue: networkingv1.IngressRuleValue{
-			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{Path: "/", PathType: &prefix,
-				Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: name,
-					Port: networkingv1.ServiceBackendPort{Number: e.port}}}}}}}}}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: t.ingressAnnotations(e)},
+	}
+	for _, host := range hosts {
+		i.Spec.Rules = append(i.Spec.Rules, networkingv1.IngressRule{Host: host, IngressRuleValue: networkingv1.IngressRuleValue{
+			HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{Path: path, PathType: &prefix,
+				Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{Name: t.names[e.service],
+					Port: networkingv1.ServiceBackendPort{Number: e.port}}}}}}}})
 	}
 	if t.in.IngressClass != "" {
 		class := t.in.IngressClass
 		i.Spec.IngressClassName = &class
 	}
 	if t.in.TLS {
-		tls := networkingv1.IngressTLS{Hosts: []string{e.host}}
+		tls := networkingv1.IngressTLS{Hosts: hosts}
 		if t.in.ClusterIssuer != "" {
 			tls.SecretName = name + "-tls"
-			i.Annotations = map[string]string{"cert-manager.io/cluster-issuer": t.in.ClusterIssuer}
 		}
 		i.Spec.TLS = []networkingv1.IngressTLS{tls}
 	}
 	t.add(i)
+}
+
+// ingressAnnotations let long connections (websockets) and large uploads through, where the class says which controller it
+// is and that one would not by itself. Others need none, or take none from a template.
+func (t *translation) ingressAnnotations(e entrance) map[string]string {
+	out := map[string]string{}
+	if t.in.TLS && t.in.ClusterIssuer != "" {
+		out["cert-manager.io/cluster-issuer"] = t.in.ClusterIssuer
+	}
+	if wave := t.lastWave() + 1; wave > ingressWave {
+		out[annotationWave] = fmt.Sprint(wave)
+	}
+	nginx := strings.Contains(t.in.IngressClass, "nginx")
+	if nginx {
+		const group = "nginx.ingress.kubernetes.io/"
+		out[group+"proxy-body-size"] = "1g"
+		out[group+"proxy-read-timeout"] = "3600"
+		out[group+"proxy-send-timeout"] = "3600"
+		if e.tls {
+			out[group+"backend-protocol"] = "HTTPS"
+		}
+	}
+	if e.tls && !nginx {
+		t.note(e.service, "ports", manifest.Approximated, fmt.Sprintf("port %d looks like HTTPS, and gets plain HTTP: the ingress controller ends TLS; publish the plain port", e.port))
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+func (t *translation) lastWave() int {
+	last := 0
+	for _, wave := range t.workloadWaves {
+		last = max(last, wave)
+	}
+	return last
 }

@@ -273,9 +273,13 @@ func (l *fileLoader) model(ctx context.Context, env map[string]string) (*compose
 	}
 	// Binding changes the model; the walk over its keys wants it as it was.
 	keys := cloneModel(dict)
+	dependencies := takeDependencies(services)
 	o := loader.ToOptions(&details, options)
 	project, err := loader.ModelToProject(dict, o, details)
-	return project, keys, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return project, keys, giveDependencies(project, dependencies)
 }
 
 // checkServices holds the limit on services.

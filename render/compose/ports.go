@@ -2,7 +2,7 @@ package compose
 
 import (
 	"fmt"
-	"path"
+	"net/netip"
 	"regexp"
 	"slices"
 	"strconv"
@@ -10,8 +10,7 @@ import (
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"catalyst.dev/catalyst/render/manifest"
 )
@@ -23,11 +22,56 @@ type port struct {
 	protocol  corev1.Protocol
 	name      string
 	app       string
-	public    bool
+	// fromPorts says that it stands in ports, loopback that the host shows it to itself alone.
+	fromPorts, loopback bool
+	// declared says that the Compose file says so, and not only an image that may be configured otherwise.
+	declared bool
 }
 
-// portsOf are the ports of a service: published, exposed, then those of its Dockerfile.
-func (t *translation) portsOf(svc composetypes.ServiceConfig) []port {
+// public reports whether the port is reachable from outside the host.
+func (p port) public() bool { return p.fromPorts && !p.loopback && p.protocol == corev1.ProtocolTCP }
+
+// portsOf are the ports of a service: published, exposed, checked for health, of its Dockerfile, named by other services,
+// and those that well-known images are known for.
+func (t *translation) portsOf(svc composetypes.ServiceConfig, named []int32) []port {
+	ports := t.publishedPorts(svc)
+	for _, e := range svc.Expose {
+		for _, p := range exposed(e) {
+			p.declared = true
+			ports = append(ports, p)
+		}
+	}
+	for _, n := range healthPorts(svc.HealthCheck) {
+		ports = append(ports, port{target: n, protocol: corev1.ProtocolTCP, declared: true})
+	}
+	for _, e := range t.declaredEntrances(svc) {
+		if e.port != 0 {
+			ports = append(ports, port{target: e.port, protocol: corev1.ProtocolTCP, declared: true})
+		}
+	}
+	ports = dedupe(append(ports, t.dockerfiles[svc.Name].ports...))
+	for _, n := range named {
+		if !slices.ContainsFunc(ports, func(p port) bool { return p.published == n && p.protocol == corev1.ProtocolTCP }) {
+			ports = append(ports, port{target: n, protocol: corev1.ProtocolTCP})
+		}
+	}
+	if s, known := t.server(svc); known && (len(ports) == 0 || s.backing) {
+		for _, n := range s.ports {
+			ports = append(ports, port{target: n, protocol: corev1.ProtocolTCP})
+		}
+	}
+	return dedupe(ports)
+}
+
+// server is what is known of the image that the service runs, or that its own is built from.
+func (t *translation) server(svc composetypes.ServiceConfig) (server, bool) {
+	if svc.Build != nil {
+		return wellKnown(t.dockerfiles[svc.Name].image, svc)
+	}
+	return wellKnown(svc.Image, svc)
+}
+
+func (t *translation) publishedPorts(svc composetypes.ServiceConfig) []port {
 	var ports []port
 	for i, p := range svc.Ports {
 		key := fmt.Sprintf("ports[%d]", i)
@@ -40,17 +84,20 @@ func (t *translation) portsOf(svc composetypes.ServiceConfig) []port {
 		if err != nil || published < 1 || published > 65535 {
 			published = 0
 		}
-		loopback := strings.HasPrefix(p.HostIP, "127.") || p.HostIP == "::1"
+		app := p.AppProtocol
+		if app != "" && len(validation.IsQualifiedName(app)) > 0 {
+			t.note(svc.Name, key+".app_protocol", manifest.Ignored, fmt.Sprintf("%q is no name of a protocol that Kubernetes takes", app))
+			app = ""
+		}
 		ports = append(ports, port{target: int32(p.Target), published: int32(published), protocol: protocol,
-			name: p.Name, app: p.AppProtocol, public: !loopback})
+			name: p.Name, app: app, fromPorts: true, loopback: isLoopback(p.HostIP), declared: true})
 	}
-	for _, e := range svc.Expose {
-		ports = append(ports, exposed(e)...)
-	}
-	if len(ports) == 0 {
-		ports = t.dockerfilePorts(svc)
-	}
-	return dedupe(ports)
+	return ports
+}
+
+func isLoopback(ip string) bool {
+	addr, err := netip.ParseAddr(strings.Trim(ip, "[]"))
+	return err == nil && addr.Unmap().IsLoopback() || ip == "localhost"
 }
 
 func protocolOf(s string) (corev1.Protocol, bool) {
@@ -75,7 +122,7 @@ func exposed(s string) []port {
 	}
 	from, err := strconv.ParseUint(first, 10, 16)
 	to, err2 := strconv.ParseUint(last, 10, 16)
-	if !ok || err != nil || err2 != nil || from == 0 || to-from > maxPorts {
+	if !ok || err != nil || err2 != nil || from == 0 || to < from || to-from > maxPorts {
 		return nil
 	}
 	var ports []port
@@ -85,153 +132,68 @@ func exposed(s string) []port {
 	return ports
 }
 
-var exposeLine = regexp.MustCompile(`(?im)^\s*EXPOSE\s+(.+)$`)
-
-// dockerfilePorts are those of EXPOSE in the Dockerfile that the service is built from.
-func (t *translation) dockerfilePorts(svc composetypes.ServiceConfig) []port {
-	if svc.Build == nil {
-		return nil
-	}
-	file := svc.Build.Dockerfile
-	if file == "" {
-		file = "Dockerfile"
-	}
-	text := svc.Build.DockerfileInline
-	if text == "" {
-		clean, err := manifest.CleanPath("build.dockerfile", svc.Build.Context, file)
-		if err != nil {
-			return nil // checked where the build is
-		}
-		data, err := readFile(t.in.Source, path.Clean(clean), maxFileSize)
-		if err != nil {
-			return nil // a template may name builds whose files live in another source
-		}
-		text = string(data)
-	}
-	var ports []port
-	for _, line := range exposeLine.FindAllStringSubmatch(text, 100) {
-		for _, word := range strings.Fields(line[1]) {
-			ports = append(ports, exposed(word)...)
-		}
-	}
-	return ports
-}
-
-// dedupe keeps the first port of each number and protocol.
+// dedupe keeps the first port of each number and protocol. One that is published in two places is as public as the more
+// public of them, and keeps both host ports apart from it: the first that is named.
 func dedupe(ports []port) []port {
+	type id struct {
+		target   int32
+		protocol corev1.Protocol
+	}
+	at := map[id]int{}
 	var out []port
 	for _, p := range ports {
-		if !slices.ContainsFunc(out, func(o port) bool { return o.target == p.target && o.protocol == p.protocol }) {
+		i, known := at[id{p.target, p.protocol}]
+		if !known {
+			at[id{p.target, p.protocol}] = len(out)
 			out = append(out, p)
+			continue
 		}
+		o := &out[i]
+		if p.fromPorts {
+			o.loopback = p.loopback && (o.loopback || !o.fromPorts)
+			o.fromPorts = true
+		}
+		if o.published == 0 {
+			o.published = p.published
+		}
+		if o.name == "" {
+			o.name = p.name
+		}
+		if o.app == "" {
+			o.app = p.app
+		}
+		o.declared = o.declared || p.declared
 	}
 	return out
 }
 
-// service makes the Kubernetes Service that gives the Compose service its DNS name, and one for each alias. Compose's DNS
-// needs no declared port, so where none is known the Service is headless: the name is the pods' addresses.
-func (t *translation) service(svc composetypes.ServiceConfig) {
-	if t.oneShot[svc.Name] && len(t.ports[svc.Name]) == 0 {
-		return // nothing talks to what runs to its end
+var (
+	portNameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`)
+	letter       = regexp.MustCompile(`[a-z]`)
+)
+
+// portNames gives each port a name that is valid and unique in its object: the Compose file's own where it is one.
+type portNames map[string]bool
+
+func (n portNames) of(p port, number int32) string {
+	own := strings.Trim(notDNS.ReplaceAllString(strings.ToLower(p.name), "-"), "-")
+	if len(own) <= 15 && portNameForm.MatchString(own) && letter.MatchString(own) && !strings.Contains(own, "--") && !n[own] {
+		n[own] = true
+		return own
 	}
-	names := append([]string{t.names[svc.Name]}, t.aliases(svc)...)
-	for _, name := range names {
-		s := &corev1.Service{
-			TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "Service"},
-			ObjectMeta: metav1.ObjectMeta{Name: name},
-			Spec:       corev1.ServiceSpec{Selector: t.selector(svc), Ports: servicePorts(t.ports[svc.Name])},
-		}
-		if len(s.Spec.Ports) == 0 || svc.Deploy != nil && svc.Deploy.EndpointMode == "dnsrr" {
-			s.Spec.ClusterIP = corev1.ClusterIPNone
-		}
-		t.add(s)
+	name := fmt.Sprintf("%s-%d", strings.ToLower(string(p.protocol)), number)
+	for i := 2; n[name]; i++ {
+		name = fmt.Sprintf("%s-%d-%d", strings.ToLower(string(p.protocol)), number, i)
 	}
+	n[name] = true
+	return name
 }
 
-// servicePorts are the container ports, and the published ports that differ where they are free: some applications name
-// the one, some the other.
-func servicePorts(ports []port) []corev1.ServicePort {
-	var out []corev1.ServicePort
-	used := map[string]bool{}
-	add := func(number int32, p port, name string) {
-		id := fmt.Sprintf("%d/%s", number, p.protocol)
-		if used[id] {
-			return
-		}
-		used[id] = true
-		sp := corev1.ServicePort{Name: name, Port: number, TargetPort: intstr.FromInt32(p.target), Protocol: p.protocol}
-		if p.app != "" {
-			sp.AppProtocol = &p.app
-		}
-		out = append(out, sp)
-	}
+func containerPorts(ports []port) []corev1.ContainerPort {
+	names := portNames{}
+	var out []corev1.ContainerPort
 	for _, p := range ports {
-		add(p.target, p, portName(p, p.target))
-	}
-	for _, p := range ports {
-		if p.published != 0 {
-			add(p.published, p, portName(port{protocol: p.protocol}, p.published))
-		}
+		out = append(out, corev1.ContainerPort{Name: names.of(p, p.target), ContainerPort: p.target, Protocol: p.protocol})
 	}
 	return out
-}
-
-func portName(p port, number int32) string {
-	if n := dnsName(p.name); p.name != "" && len(n) <= 15 {
-		return n
-	}
-	return fmt.Sprintf("%s-%d", strings.ToLower(string(p.protocol)), number)
-}
-
-// aliases are the other names under which Compose's DNS knows the service.
-func (t *translation) aliases(svc composetypes.ServiceConfig) []string {
-	candidates := []string{svc.ContainerName, svc.Hostname}
-	for _, network := range sortedKeys(svc.Networks) {
-		if n := svc.Networks[network]; n != nil {
-			candidates = append(candidates, n.Aliases...)
-		}
-	}
-	for _, other := range t.services() {
-		for _, link := range other.Links {
-			if name, alias, ok := strings.Cut(link, ":"); ok && name == svc.Name {
-				candidates = append(candidates, alias)
-			}
-		}
-	}
-	taken := map[string]bool{"": true}
-	for _, name := range t.names {
-		taken[name] = true
-	}
-	var aliases []string
-	for _, c := range candidates {
-		switch {
-		case taken[c]:
-		case !isDNSLabel(c):
-			t.note(svc.Name, "networks.aliases", manifest.Ignored, fmt.Sprintf("the alias %q is not a DNS label, which Kubernetes needs of a name", c))
-		case t.aliasTaken(c, svc.Name):
-			t.note(svc.Name, "networks.aliases", manifest.Ignored, fmt.Sprintf("the alias %q is another service's as well", c))
-		default:
-			taken[c] = true
-			aliases = append(aliases, c)
-		}
-	}
-	return aliases
-}
-
-// aliasTaken reports whether a service earlier in order has the alias.
-func (t *translation) aliasTaken(alias, service string) bool {
-	for _, other := range t.services() {
-		if other.Name >= service {
-			return false
-		}
-		if other.ContainerName == alias || other.Hostname == alias {
-			return true
-		}
-		for _, n := range other.Networks {
-			if n != nil && slices.Contains(n.Aliases, alias) {
-				return true
-			}
-		}
-	}
-	return false
 }

@@ -32,14 +32,10 @@ func (t *translation) refuse(svc composetypes.ServiceConfig) {
 		"uts":            svc.Uts == "host",
 		"use_api_socket": svc.UseAPISocket,
 		"devices":        len(svc.Devices) > 0,
-		"network_mode":   svc.NetworkMode == "host" || strings.HasPrefix(svc.NetworkMode, "container:"),
 	} {
 		if asked {
 			t.refuseKey(svc.Name, key, "not allowed in a cluster that others share", remedy)
 		}
-	}
-	if strings.HasPrefix(svc.NetworkMode, "service:") {
-		t.refuseKey(svc.Name, "network_mode", "sharing another service's network is not translated", "give the service its own network, and reach the other by its name")
 	}
 	for _, c := range svc.CapAdd {
 		if !slices.Contains(allowedCapabilities, strings.TrimPrefix(strings.ToUpper(c), "CAP_")) {

@@ -2,9 +2,11 @@ package compose
 
 import (
 	"errors"
+	"fmt"
 	"path"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -19,18 +21,42 @@ type translation struct {
 	project *composetypes.Project
 	// variables that env files may refer to.
 	variables map[string]string
-	// names holds the Kubernetes name of each service.
+	// names holds the Kubernetes name of each service, and of the pods of its pre_start hooks.
 	names map[string]string
-	// waves holds the sync wave of each service.
-	waves map[string]int
+	// hookNames holds the name in names of each pre_start hook of a service.
+	hookNames map[string][]string
+	// aliases holds the names of each service's further Services.
+	aliases map[string][]string
+	hosts   hosts
+	// readyNames holds the name of the headless Service that tells whether a service is ready, where there is one.
+	readyNames map[string]string
+	// owners holds the service in whose pod each service runs, and members the services of each owner's pod.
+	owners  map[string]string
+	members map[string][]string
+	// waves holds the sync wave of what each service needs first, workloadWaves that of each owner's workload.
+	waves, workloadWaves map[string]int
+	// dropped holds the dependencies that a shared pod closes to a cycle, as "<owner> <service>".
+	dropped  map[string]bool
+	networks networks
 	// ports that each service listens on.
-	ports map[string][]port
+	ports       map[string][]port
+	dockerfiles map[string]dockerfile
+	// searched counts the bytes of mounted files that were searched for hosts.
+	searched int
 	// oneShot marks the services that run to their end.
 	oneShot map[string]bool
-	// claims already made, by volume, with the wave of the first consumer.
-	objs []*unstructured.Unstructured
-	errs []error
-	url  string
+	// scale holds the replicas of each owner's pod; stateful marks those of which one alone may run.
+	scale    map[string]int32
+	stateful map[string]bool
+	// templates holds the pods of each owner, once made.
+	templates map[string]*corev1.PodTemplateSpec
+	// declared holds the entrances that x-catalyst.ingress names.
+	declared map[string][]entrance
+	// entranceLabels holds each service's labels, those of its files among them.
+	entranceLabels map[string]map[string]string
+	objs           []*unstructured.Unstructured
+	errs           []error
+	url            string
 }
 
 func newTranslation(in Input, project *composetypes.Project) (*translation, error) {
@@ -38,39 +64,69 @@ func newTranslation(in Input, project *composetypes.Project) (*translation, erro
 	if err != nil {
 		return nil, err
 	}
-	t := &translation{in: in, file: files[0], project: project, ports: map[string][]port{}, oneShot: map[string]bool{}}
+	t := &translation{in: in, file: files[0], project: project, ports: map[string][]port{}, oneShot: map[string]bool{},
+		dockerfiles: map[string]dockerfile{}, templates: map[string]*corev1.PodTemplateSpec{}, hookNames: map[string][]string{},
+		entranceLabels: map[string]map[string]string{}}
 	if t.variables, err = (&fileLoader{in: in}).environment(path.Dir(t.file)); err != nil {
 		return nil, err
 	}
-	t.names = kubernetesNames(project.ServiceNames())
+	names := project.ServiceNames()
+	for _, svc := range t.services() {
+		for i := range svc.PreStart {
+			hook := fmt.Sprintf("%s/pre_start/%d", svc.Name, i) // no service has a slash in its name
+			t.hookNames[svc.Name] = append(t.hookNames[svc.Name], hook)
+			names = append(names, hook)
+		}
+	}
+	t.names = kubernetesNames(names)
 	return t, nil
 }
 
 func (t *translation) run() (Result, error) {
+	t.nameHosts()
+	t.renameHosts()
+	t.checkEntrances()
+	t.findPorts()
+	t.findJobs()
+	t.groupPods()
+	t.findNetworks()
+	t.findScale()
+	t.levels()
+	t.nameReadiness()
 	services := t.services()
 	for _, svc := range services {
 		t.refuse(svc)
-		t.ports[svc.Name] = t.portsOf(svc)
+		t.networkMode(svc)
 	}
-	for _, svc := range services {
-		t.oneShot[svc.Name] = t.runsToItsEnd(svc)
-	}
-	t.waves = t.levels(services)
 	t.claims(services)
 	for _, svc := range services {
 		t.workload(svc)
 		t.service(svc)
 	}
-	t.ingresses(services)
+	t.networkPolicies()
+	t.ingresses()
 	if err := errors.Join(t.errs...); err != nil {
 		return Result{}, err
 	}
 	return Result{Objects: t.objs, URL: t.url}, nil
 }
 
+// findPorts finds what each service listens on.
+func (t *translation) findPorts() {
+	services := t.services()
+	for _, svc := range services {
+		t.dockerfiles[svc.Name] = t.readDockerfile(svc)
+		t.entranceLabels[svc.Name] = t.labelsOf(svc)
+	}
+	named := t.namedPorts()
+	for _, svc := range services {
+		t.ports[svc.Name] = t.portsOf(svc, named[svc.Name])
+	}
+}
+
 // services that the profiles enable, by name.
 func (t *translation) services() []composetypes.ServiceConfig {
-	var services []composetypes.ServiceConfig
+	services := make([]composetypes.ServiceConfig, 0, len(t.project.Services))
 	for _, name := range sortedKeys(t.project.Services) {
 		services = append(services, t.project.Services[name])
 	}

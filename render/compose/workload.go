@@ -1,19 +1,14 @@
 package compose
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"strconv"
-	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"catalyst.dev/catalyst/render/manifest"
 )
@@ -21,119 +16,186 @@ import (
 // labelService selects a service's pods. It is not app.kubernetes.io/name, which templates may set.
 const labelService = "catalyst.dev/service"
 
-const annotationWave = "argocd.argoproj.io/sync-wave"
+const annotationWave = manifest.AnnotationSyncWave
 
-func (t *translation) selector(svc composetypes.ServiceConfig) map[string]string {
-	return map[string]string{labelService: t.names[svc.Name]}
+func (t *translation) selector(service string) map[string]string {
+	return map[string]string{labelService: t.names[service]}
 }
 
-// workload makes a service's Deployment, or its Job.
+// workload makes a service's Deployment, DaemonSet or Job; one that runs in another's pod has none.
 func (t *translation) workload(svc composetypes.ServiceConfig) {
-	name := t.names[svc.Name]
-	pod := t.pod(svc)
-	meta := metav1.ObjectMeta{Name: name, Labels: t.labels(svc), Annotations: map[string]string{annotationWave: strconv.Itoa(t.waves[svc.Name])}}
-	if t.oneShot[svc.Name] {
-		t.job(svc, meta, pod)
+	if t.owners[svc.Name] != svc.Name {
 		return
 	}
-	replicas, stateful := t.replicas(svc)
-	d := &appsv1.Deployment{
-		TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: meta,
-		Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: &metav1.LabelSelector{MatchLabels: t.selector(svc)}, Template: pod},
+	pod := *t.template(svc.Name)
+	meta := metav1.ObjectMeta{Name: t.names[svc.Name], Labels: t.workloadLabels(svc),
+		Annotations: map[string]string{annotationWave: strconv.Itoa(t.workloadWaves[svc.Name])}}
+	t.deployNotes(svc)
+	selector := &metav1.LabelSelector{MatchLabels: t.selector(svc.Name)}
+	switch {
+	case t.oneShot[svc.Name]:
+		t.job(svc, meta, pod)
+	case svc.Deploy != nil && svc.Deploy.Mode == "global" && t.in.DaemonSets:
+		t.add(&appsv1.DaemonSet{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "DaemonSet"}, ObjectMeta: meta,
+			Spec: appsv1.DaemonSetSpec{Selector: selector, Template: pod}})
+	default:
+		replicas := t.scale[svc.Name]
+		d := &appsv1.Deployment{TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"}, ObjectMeta: meta,
+			Spec: appsv1.DeploymentSpec{Replicas: &replicas, Selector: selector, Template: pod}}
+		t.update(svc, &d.Spec)
+		t.add(d)
 	}
-	if stateful { // two pods must never write one volume
-		d.Spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
-	}
-	t.add(d)
 }
 
-// job runs once for each definition: its name carries a hash, as a Job cannot be changed.
-func (t *translation) job(svc composetypes.ServiceConfig, meta metav1.ObjectMeta, pod corev1.PodTemplateSpec) {
-	pod.Spec.RestartPolicy = corev1.RestartPolicyNever
-	data, err := json.Marshal(pod)
-	if err != nil {
-		t.errs = append(t.errs, fmt.Errorf("hashing job %s: %w", svc.Name, err))
-		return
-	}
-	sum := sha256.Sum256(data)
-	meta.Name += "-" + hex.EncodeToString(sum[:])[:5]
-	retries := int32(3)
-	if _, n, ok := strings.Cut(svc.Restart, ":"); ok {
-		if v, err := strconv.ParseInt(n, 10, 16); err == nil && v >= 0 {
-			retries = int32(v)
+// workloadLabels are the workload's own: those of deploy, where Kubernetes takes them, below Catalyst's.
+func (t *translation) workloadLabels(svc composetypes.ServiceConfig) map[string]string {
+	labels := map[string]string{}
+	if svc.Deploy != nil {
+		for _, k := range sortedKeys(svc.Deploy.Labels) {
+			if v := svc.Deploy.Labels[k]; isLabel(k, v) {
+				labels[k] = v
+			} else {
+				t.note(svc.Name, "deploy.labels."+k, manifest.Ignored, "it is no label that Kubernetes takes, or one of the platform's")
+			}
 		}
 	}
-	t.add(&batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: meta,
-		Spec: batchv1.JobSpec{BackoffLimit: &retries, Template: pod}})
+	for k, v := range t.labels(svc) {
+		labels[k] = v
+	}
+	return labels
 }
 
-// replicas of a service, and whether it has volumes that one pod alone may use.
-func (t *translation) replicas(svc composetypes.ServiceConfig) (replicas int32, stateful bool) {
-	n := 1
+// findScale finds the replicas of each pod and whether one alone may run at a time.
+func (t *translation) findScale() {
+	t.scale, t.stateful = map[string]int32{}, map[string]bool{}
+	for _, owner := range sortedKeys(t.members) {
+		svc := t.project.Services[owner]
+		n := t.replicas(svc)
+		for _, member := range t.members[owner] {
+			m := t.project.Services[member]
+			for _, v := range m.Volumes {
+				t.stateful[owner] = t.stateful[owner] || t.isClaim(m, v)
+			}
+		}
+		switch {
+		case svc.Deploy != nil && svc.Deploy.Mode == "global" && !t.in.DaemonSets:
+			n = 1
+			t.note(owner, "deploy.mode", manifest.Approximated, "one pod, not one a node: this platform's policy allows no DaemonSet")
+		case t.stateful[owner] && n > 1:
+			t.note(owner, "deploy.replicas", manifest.Approximated, "1 replica: its volume is for one pod at a time")
+			n = 1
+		}
+		t.scale[owner] = n
+	}
+}
+
+// replicas that are asked for.
+func (t *translation) replicas(svc composetypes.ServiceConfig) int32 {
+	n := int64(1)
 	if svc.Scale != nil {
-		n = *svc.Scale
+		n = int64(*svc.Scale)
 	}
 	if svc.Deploy != nil && svc.Deploy.Replicas != nil {
-		n = *svc.Deploy.Replicas
+		n = int64(*svc.Deploy.Replicas)
 	}
 	if v, ok := t.serviceValues(svc.Name)["replicas"]; ok {
-		f, isNumber := v.(float64)
-		if !isNumber || f != float64(int(f)) {
+		own, isNumber := wholeNumber(v)
+		if !isNumber {
 			t.errs = append(t.errs, &manifest.Problem{File: "project.yaml", Field: "values.services." + svc.Name + ".replicas",
 				Message: fmt.Sprintf("%v is not a whole number", v), Remedy: "write it as 2"})
-			return 1, false
+			return 1
 		}
-		n = int(f)
+		n = own
 	}
 	if n < 0 || n > maxReplicas {
 		t.refuseKey(svc.Name, "deploy.replicas", fmt.Sprintf("%d replicas, not between 0 and %d", n, maxReplicas), "ask for fewer")
-		return 1, false
+		return 1
 	}
-	for _, v := range svc.Volumes {
-		stateful = stateful || t.isClaim(svc, v)
-	}
-	if stateful && n > 1 {
-		t.note(svc.Name, "deploy.replicas", manifest.Approximated, "1 replica: its volume is for one pod at a time")
-		n = 1
-	}
-	return int32(n), stateful
+	return int32(n)
 }
 
-// pod is the template of a service's pods.
-func (t *translation) pod(svc composetypes.ServiceConfig) corev1.PodTemplateSpec {
-	no := false
-	env := t.environment(svc)
-	volumes, mounts, prepare := t.volumes(svc)
-	readiness, startup := probes(svc.HealthCheck)
-	container := corev1.Container{
-		Name: t.names[svc.Name], Image: t.image(svc),
-		Command: escapeAll(svc.Entrypoint), Args: escapeAll(svc.Command),
-		WorkingDir: svc.WorkingDir, Env: env, Ports: containerPorts(t.ports[svc.Name]),
-		Resources: t.resources(svc), VolumeMounts: mounts, ReadinessProbe: readiness, StartupProbe: startup,
-		SecurityContext: t.containerSecurity(svc), TTY: svc.Tty, Stdin: svc.StdinOpen, ImagePullPolicy: pullPolicy(svc.PullPolicy),
-		Lifecycle: lifecycle(svc),
+func wholeNumber(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int:
+		return int64(v), true
+	case int64:
+		return v, true
+	case uint64:
+		return int64(v), v < 1<<62
+	case float64:
+		return int64(v), v == float64(int64(v)) && v > -1e15 && v < 1e15
 	}
-	pod := corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: t.podLabels(svc), Annotations: podAnnotations(svc)},
-		Spec: corev1.PodSpec{
-			AutomountServiceAccountToken: &no, EnableServiceLinks: &no,
-			SecurityContext: t.podSecurity(svc),
-			InitContainers:  append(prepare, t.waits(svc)...),
-			Containers:      []corev1.Container{container},
-			Volumes:         volumes,
-			Affinity:        t.affinity(svc),
-			DNSConfig:       dnsConfig(svc),
-			HostAliases:     t.hostAliases(svc),
-		},
+	return 0, false
+}
+
+// update translates how pods are replaced. Two pods must never write one volume.
+func (t *translation) update(svc composetypes.ServiceConfig, spec *appsv1.DeploymentSpec) {
+	var u *composetypes.UpdateConfig
+	if svc.Deploy != nil {
+		u = svc.Deploy.UpdateConfig
 	}
-	if isDNSLabel(svc.Hostname) {
-		pod.Spec.Hostname = svc.Hostname
+	if t.stateful[svc.Name] || usesHostNetwork(svc) {
+		spec.Strategy.Type = appsv1.RecreateDeploymentStrategyType
+		if u != nil && u.Order == "start-first" {
+			t.note(svc.Name, "deploy.update_config.order", manifest.Approximated, "stop-first: its volume is for one pod at a time")
+		}
+		return
 	}
-	if svc.StopGracePeriod != nil {
-		grace := int64(seconds(svc.StopGracePeriod, 0))
-		pod.Spec.TerminationGracePeriodSeconds = &grace
+	if u == nil {
+		return
 	}
-	return pod
+	at := intstr.FromInt32(1)
+	if p := u.Parallelism; p != nil && *p == 0 {
+		at = intstr.FromString("100%")
+	} else if p != nil {
+		at = intstr.FromInt32(int32(min(*p, maxReplicas)))
+	}
+	zero := intstr.FromInt32(0)
+	rolling := &appsv1.RollingUpdateDeployment{MaxUnavailable: &at, MaxSurge: &zero}
+	if u.Order == "start-first" {
+		rolling = &appsv1.RollingUpdateDeployment{MaxUnavailable: &zero, MaxSurge: &at}
+	}
+	spec.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RollingUpdateDeploymentStrategyType, RollingUpdate: rolling}
+	if u.Delay > 0 {
+		spec.MinReadySeconds = min(seconds(&u.Delay, 0), 300) // Kubernetes gives a rollout ten minutes
+	}
+}
+
+// deployNotes reports what of deploy Kubernetes does in its own way.
+func (t *translation) deployNotes(svc composetypes.ServiceConfig) {
+	d := svc.Deploy
+	if d == nil {
+		return
+	}
+	if u := d.UpdateConfig; u != nil && (u.FailureAction != "" && u.FailureAction != "pause" || u.Monitor > 0 || u.MaxFailureRatio > 0) {
+		t.note(svc.Name, "deploy.update_config", manifest.Ignored, "failure_action, monitor and max_failure_ratio: a rollout that does not become ready stops, and Git rolls it back")
+	}
+	if d.RollbackConfig != nil {
+		t.note(svc.Name, "deploy.rollback_config", manifest.Ignored, "a rollback is a commit, and rolls out like any other")
+	}
+	if p := d.RestartPolicy; p != nil && (p.Delay != nil || p.Window != nil) {
+		t.note(svc.Name, "deploy.restart_policy", manifest.Ignored, "delay and window: Kubernetes waits longer after each restart")
+	}
+}
+
+// labels of a service's workload and pods.
+func (t *translation) labels(svc composetypes.ServiceConfig) map[string]string {
+	labels := t.selector(svc.Name)
+	labels["app.kubernetes.io/component"] = t.names[svc.Name]
+	return labels
+}
+
+func (t *translation) podLabels(svc composetypes.ServiceConfig) map[string]string {
+	labels := t.labels(svc)
+	for k, v := range t.networkLabels(t.owners[svc.Name]) {
+		labels[k] = v
+	}
+	for _, v := range svc.Volumes {
+		if t.isShared(svc, v) {
+			labels[labelVolume+dnsName(v.Source)] = "true"
+		}
+	}
+	return labels
 }
 
 // image of a service: values.services, then the image rule, then its own, then what its build pushes.
@@ -153,14 +215,6 @@ func (t *translation) image(svc composetypes.ServiceConfig) string {
 	return svc.Image
 }
 
-func containerPorts(ports []port) []corev1.ContainerPort {
-	var out []corev1.ContainerPort
-	for _, p := range ports {
-		out = append(out, corev1.ContainerPort{Name: portName(p, p.target), ContainerPort: p.target, Protocol: p.protocol})
-	}
-	return out
-}
-
 func pullPolicy(policy string) corev1.PullPolicy {
 	switch policy {
 	case "always":
@@ -169,95 +223,4 @@ func pullPolicy(policy string) corev1.PullPolicy {
 		return corev1.PullIfNotPresent
 	}
 	return ""
-}
-
-func lifecycle(svc composetypes.ServiceConfig) *corev1.Lifecycle {
-	post, pre := hook(svc.PostStart), hook(svc.PreStop)
-	if post == nil && pre == nil {
-		return nil
-	}
-	return &corev1.Lifecycle{PostStart: post, PreStop: pre}
-}
-
-// hook joins several commands into one, as Kubernetes takes one only.
-func hook(hooks []composetypes.ServiceHook) *corev1.LifecycleHandler {
-	switch len(hooks) {
-	case 0:
-		return nil
-	case 1:
-		return &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: hooks[0].Command}}
-	}
-	var lines []string
-	for _, h := range hooks {
-		var words []string
-		for _, w := range h.Command {
-			words = append(words, "'"+strings.ReplaceAll(w, "'", `'\''`)+"'")
-		}
-		lines = append(lines, strings.Join(words, " "))
-	}
-	return &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/bin/sh", "-c", strings.Join(lines, " && ")}}}
-}
-
-func (t *translation) labels(svc composetypes.ServiceConfig) map[string]string {
-	labels := t.selector(svc)
-	labels["app.kubernetes.io/component"] = t.names[svc.Name]
-	return labels
-}
-
-func (t *translation) podLabels(svc composetypes.ServiceConfig) map[string]string {
-	labels := t.labels(svc)
-	for _, v := range svc.Volumes {
-		if t.isShared(svc, v) {
-			labels[labelVolume+dnsName(v.Source)] = "true"
-		}
-	}
-	return labels
-}
-
-var annotationKey = regexp.MustCompile(`^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$`)
-
-// podAnnotations are Compose's labels: Kubernetes' labels would take only some of their values.
-func podAnnotations(svc composetypes.ServiceConfig) map[string]string {
-	out := map[string]string{}
-	for _, m := range []map[string]string{svc.Labels, svc.Annotations} {
-		for k, v := range m {
-			if annotationKey.MatchString(k) && !strings.HasPrefix(k, "com.docker.") {
-				out[k] = v
-			}
-		}
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out
-}
-
-func dnsConfig(svc composetypes.ServiceConfig) *corev1.PodDNSConfig {
-	if len(svc.DNS)+len(svc.DNSSearch)+len(svc.DNSOpts) == 0 {
-		return nil
-	}
-	c := &corev1.PodDNSConfig{Nameservers: svc.DNS, Searches: svc.DNSSearch}
-	for _, o := range svc.DNSOpts {
-		name, value, ok := strings.Cut(o, ":")
-		option := corev1.PodDNSConfigOption{Name: name}
-		if ok {
-			option.Value = &value
-		}
-		c.Options = append(c.Options, option)
-	}
-	return c
-}
-
-func (t *translation) hostAliases(svc composetypes.ServiceConfig) []corev1.HostAlias {
-	var aliases []corev1.HostAlias
-	for _, host := range sortedKeys(svc.ExtraHosts) {
-		for _, ip := range svc.ExtraHosts[host] {
-			if ip == "host-gateway" {
-				t.refuseKey(svc.Name, "extra_hosts", host+" is the Docker host, which a cluster has not", "run what it reaches as a service of the application")
-				continue
-			}
-			aliases = append(aliases, corev1.HostAlias{IP: ip, Hostnames: []string{host}})
-		}
-	}
-	return aliases
 }

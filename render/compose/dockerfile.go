@@ -1,0 +1,179 @@
+package compose
+
+import (
+	"path"
+	"regexp"
+	"strings"
+
+	composetypes "github.com/compose-spec/compose-go/v2/types"
+
+	"catalyst.dev/catalyst/render/manifest"
+)
+
+// dockerfile is what the translation wants to know of a Dockerfile.
+type dockerfile struct {
+	// ports of EXPOSE, of the stage that is built and of those that it is made from.
+	ports []port
+	// image that the stage rests on; empty for scratch.
+	image string
+}
+
+// stage of a Dockerfile.
+type stage struct {
+	name, from string
+	expose     []string
+	env        map[string]string
+}
+
+var (
+	continued = regexp.MustCompile(`\\[ \t]*\r?\n`)
+	variable  = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::?([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
+)
+
+// readDockerfile reads the Dockerfile that the service is built from. It may be missing: a template may name builds whose
+// files live in another source.
+func (t *translation) readDockerfile(svc composetypes.ServiceConfig) dockerfile {
+	if svc.Build == nil {
+		return dockerfile{}
+	}
+	file := svc.Build.Dockerfile
+	if file == "" {
+		file = "Dockerfile"
+	}
+	text := svc.Build.DockerfileInline
+	if text == "" {
+		clean, err := manifest.CleanPath("build.dockerfile", svc.Build.Context, file)
+		if err != nil {
+			return dockerfile{} // checked where the build is
+		}
+		data, err := readFile(t.in.Source, path.Clean(clean), maxFileSize)
+		if err != nil {
+			return dockerfile{}
+		}
+		text = string(data)
+	}
+	return parseDockerfile(text, svc.Build.Target, svc.Build.Args)
+}
+
+func parseDockerfile(text, target string, args composetypes.MappingWithEquals) dockerfile {
+	stages := stagesOf(continued.ReplaceAllString(text, " "), args)
+	at := len(stages) - 1
+	for i, s := range stages {
+		if target != "" && strings.EqualFold(s.name, target) {
+			at = i
+		}
+	}
+	var d dockerfile
+	for at >= 0 {
+		s := stages[at]
+		for _, word := range s.expose {
+			d.ports = append(d.ports, exposed(word)...)
+		}
+		d.image = s.from
+		parent := -1
+		for i := range stages[:at] {
+			if s.from != "" && strings.EqualFold(stages[i].name, s.from) {
+				parent = i
+			}
+		}
+		at = parent
+	}
+	if d.image == "scratch" {
+		d.image = ""
+	}
+	return d
+}
+
+// stagesOf reads the instructions that say ports and what they refer to.
+func stagesOf(text string, args composetypes.MappingWithEquals) []stage {
+	global := map[string]string{}
+	var stages []stage
+	vars := global
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || len(stages) > 100 {
+			continue
+		}
+		switch strings.ToUpper(fields[0]) {
+		case "FROM":
+			s := stage{env: map[string]string{}}
+			words := fields[1:]
+			for len(words) > 0 && strings.HasPrefix(words[0], "--") {
+				words = words[1:]
+			}
+			if len(words) > 0 {
+				s.from = expandVariables(words[0], global)
+			}
+			if len(words) > 2 && strings.EqualFold(words[1], "AS") {
+				s.name = words[2]
+			}
+			for _, earlier := range stages {
+				if earlier.name != "" && strings.EqualFold(earlier.name, s.from) {
+					for k, v := range earlier.env {
+						s.env[k] = v
+					}
+				}
+			}
+			stages = append(stages, s)
+			vars = s.env
+		case "ARG":
+			for _, f := range fields[1:] {
+				name, value, ok := strings.Cut(f, "=")
+				if given, set := args[name]; set && given != nil {
+					value, ok = *given, true
+				} else if outer, set := global[name]; !ok && set {
+					value, ok = outer, true
+				}
+				if ok {
+					vars[name] = expandVariables(strings.Trim(value, `"'`), vars)
+				}
+			}
+		case "ENV":
+			readEnvInstruction(fields[1:], vars)
+		case "EXPOSE":
+			if len(stages) == 0 || len(stages[len(stages)-1].expose) > 100 {
+				continue
+			}
+			s := &stages[len(stages)-1]
+			for _, f := range fields[1:] {
+				if strings.HasPrefix(f, "#") {
+					break
+				}
+				s.expose = append(s.expose, strings.Trim(expandVariables(f, vars), `"'`))
+			}
+		}
+	}
+	return stages
+}
+
+// readEnvInstruction reads ENV NAME=value … and ENV NAME value.
+func readEnvInstruction(fields []string, vars map[string]string) {
+	if !strings.Contains(fields[0], "=") {
+		vars[fields[0]] = expandVariables(strings.Join(fields[1:], " "), vars)
+		return
+	}
+	for _, f := range fields {
+		if name, value, ok := strings.Cut(f, "="); ok {
+			vars[name] = expandVariables(strings.Trim(value, `"'`), vars)
+		}
+	}
+}
+
+// expandVariables replaces $NAME, ${NAME} and ${NAME:-default}, once: a value cannot grow without bound.
+func expandVariables(s string, vars map[string]string) string {
+	if len(s) > 4096 {
+		return s
+	}
+	out := variable.ReplaceAllStringFunc(s, func(m string) string {
+		p := variable.FindStringSubmatch(m)
+		value := vars[p[1]+p[4]]
+		switch {
+		case p[2] == "-" && value == "":
+			return p[3]
+		case p[2] == "+" && value != "":
+			return p[3]
+		}
+		return value
+	})
+	return out[:min(len(out), 4096)]
+}

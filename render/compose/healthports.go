@@ -1,0 +1,58 @@
+package compose
+
+import (
+	"path"
+	"regexp"
+	"strconv"
+	"strings"
+
+	composetypes "github.com/compose-spec/compose-go/v2/types"
+)
+
+var (
+	localURL = regexp.MustCompile(`(https?)://(?:[^@/\s]*@)?(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\])(?::([0-9]{1,5}))?(?:[/\s"'?;|]|$)`)
+	localTCP = regexp.MustCompile(`(?:^|[\s"'=@/(])(?:localhost|127\.0\.0\.1|0\.0\.0\.0)(?::|/|\s+)([0-9]{1,5})(?:[^0-9.]|$)`)
+	portFlag = regexp.MustCompile(`(?:^|\s)(?:-p|-P|--port)[= ]?([0-9]{1,5})(?:\s|$)`)
+	tool     = regexp.MustCompile(`(?:^|[\s;&|(/"'])(pg_isready|mysqladmin|mariadb-admin|redis-cli|valkey-cli|mongosh|mongo|rabbitmq-diagnostics|rabbitmqctl)(?:[\s"']|$)`)
+)
+
+// toolPorts are what the tools of well-known servers speak to when nothing else is said.
+var toolPorts = map[string]int32{
+	"pg_isready": 5432, "mysqladmin": 3306, "mariadb-admin": 3306, "redis-cli": 6379, "valkey-cli": 6379,
+	"mongosh": 27017, "mongo": 27017, "rabbitmq-diagnostics": 5672, "rabbitmqctl": 5672,
+}
+
+// healthPorts are the TCP ports of its own that a service's health check speaks to.
+func healthPorts(h *composetypes.HealthCheckConfig) []int32 {
+	if h == nil || h.Disable || len(h.Test) < 2 {
+		return nil
+	}
+	text := strings.Join(h.Test[1:], " ")
+	var out []int32
+	add := func(s string) bool {
+		n, err := strconv.ParseUint(s, 10, 16)
+		if err == nil && n > 0 {
+			out = append(out, int32(n))
+		}
+		return err == nil
+	}
+	for _, m := range localURL.FindAllStringSubmatch(text, 10) {
+		if m[2] == "" {
+			m[2] = map[string]string{"http": "80", "https": "443"}[m[1]]
+		}
+		add(m[2])
+	}
+	for _, m := range localTCP.FindAllStringSubmatch(text, 10) {
+		add(m[1])
+	}
+	if len(out) > 0 {
+		return out
+	}
+	if m := tool.FindStringSubmatch(text); m != nil {
+		if flag := portFlag.FindStringSubmatch(text); flag != nil && add(flag[1]) {
+			return out
+		}
+		out = append(out, toolPorts[path.Base(m[1])])
+	}
+	return out
+}

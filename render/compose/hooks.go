@@ -1,0 +1,188 @@
+package compose
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	composetypes "github.com/compose-spec/compose-go/v2/types"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"catalyst.dev/catalyst/render/manifest"
+)
+
+// hookSecrets moves the variables of hooks that look like secrets to the service's own, which keep them out of manifests.
+func (t *translation) hookSecrets(svc composetypes.ServiceConfig) composetypes.ServiceConfig {
+	env := maps.Clone(svc.Environment)
+	for _, h := range slices.Concat(svc.PostStart, svc.PreStop) {
+		for _, name := range sortedKeys(h.Environment) {
+			if v := h.Environment[name]; v != nil && isSecretHook(name, *v) {
+				if env == nil {
+					env = composetypes.MappingWithEquals{}
+				}
+				if _, own := env[name]; !own {
+					env[name] = v
+				}
+			}
+		}
+	}
+	svc.Environment = env
+	return svc
+}
+
+func isSecretHook(name, value string) bool {
+	return looksSecret(name, value) || mark.MatchString(value)
+}
+
+func (t *translation) lifecycle(svc composetypes.ServiceConfig) *corev1.Lifecycle {
+	post, pre := t.hook(svc, "post_start", svc.PostStart), t.hook(svc, "pre_stop", svc.PreStop)
+	if post == nil && pre == nil {
+		return nil
+	}
+	return &corev1.Lifecycle{PostStart: post, PreStop: pre}
+}
+
+// hook joins several commands into one, as Kubernetes takes one only, and leaves one that needs no shell alone.
+func (t *translation) hook(svc composetypes.ServiceConfig, key string, hooks []composetypes.ServiceHook) *corev1.LifecycleHandler {
+	var lines []string
+	for i, h := range hooks {
+		at := fmt.Sprintf("%s[%d]", key, i)
+		if h.User != "" && h.User != svc.User {
+			t.note(svc.Name, at+".user", manifest.Approximated, "it runs as the container's user")
+		}
+		if h.Privileged {
+			t.note(svc.Name, at+".privileged", manifest.Approximated, "it has the container's own privileges")
+		}
+		if len(h.Command) == 0 {
+			continue
+		}
+		if mark.MatchString(strings.Join(h.Command, " ")) {
+			t.refuseKey(svc.Name, at+".command", "a secret cannot stand in a hook's command", "let the command read a variable of environment")
+			continue
+		}
+		if len(hooks) == 1 && h.WorkingDir == "" && len(h.Environment) == 0 {
+			return &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: h.Command}}
+		}
+		lines = append(lines, hookLine(h))
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: []string{"/bin/sh", "-c", strings.Join(lines, " && ")}}}
+}
+
+// hookLine is one hook as a line of shell, in a subshell where it changes the folder.
+func hookLine(h composetypes.ServiceHook) string {
+	var words []string
+	for _, name := range sortedKeys(h.Environment) {
+		if v := h.Environment[name]; v != nil && envName.MatchString(name) && !isSecretHook(name, *v) {
+			words = append(words, quote(name+"="+*v))
+		}
+	}
+	if len(words) > 0 {
+		words = append([]string{"env"}, words...)
+	}
+	for _, w := range h.Command {
+		words = append(words, quote(w))
+	}
+	line := strings.Join(words, " ")
+	if h.WorkingDir != "" {
+		line = "( cd " + quote(h.WorkingDir) + " && " + line + " )"
+	}
+	return line
+}
+
+func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// oncePerService are the pre_start hooks that run once, whatever the replicas.
+func oncePerService(svc composetypes.ServiceConfig) []int {
+	var out []int
+	for i, h := range svc.PreStart {
+		if !h.PerReplica {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// preStart makes the hooks that run before a service: init containers in order for those of each replica, Jobs in earlier
+// sync waves for the others.
+func (t *translation) preStart(svc composetypes.ServiceConfig, pod *corev1.PodTemplateSpec) {
+	before := pod.Spec // what the hooks' own pods start from
+	before.InitContainers = slices.Clone(pod.Spec.InitContainers)
+	jobs := 0
+	for i, h := range svc.PreStart {
+		name := t.hookNames[svc.Name][i]
+		c, volumes := t.hookContainer(svc, pod, i, name)
+		if h.PerReplica {
+			for _, v := range volumes {
+				pod.Spec.Volumes = append(pod.Spec.Volumes, v)
+			}
+			pod.Spec.InitContainers = append(pod.Spec.InitContainers, c)
+			continue
+		}
+		spec := before
+		spec.InitContainers = slices.Clone(before.InitContainers)
+		spec.Volumes = append(slices.Clone(before.Volumes), volumes...)
+		spec.Containers = []corev1.Container{c}
+		labels := map[string]string{labelService: t.names[name], "app.kubernetes.io/component": t.names[svc.Name]}
+		for k, v := range pod.Labels {
+			if strings.HasPrefix(k, labelNetwork) || k == labelNetworks || k == labelEgress || strings.HasPrefix(k, labelVolume) {
+				labels[k] = v
+			}
+		}
+		retries := int32(0)
+		wave := min(t.waves[svc.Name]+jobs, maxWave)
+		t.addJob(metav1.ObjectMeta{Name: t.names[name], Annotations: map[string]string{annotationWave: strconv.Itoa(wave)},
+			Labels: map[string]string{"app.kubernetes.io/component": t.names[svc.Name]}},
+			batchv1.JobSpec{BackoffLimit: &retries}, corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: spec})
+		jobs++
+	}
+}
+
+// hookContainer is a pre_start hook's container: the service's mounts, and what the hook says of its own.
+func (t *translation) hookContainer(svc composetypes.ServiceConfig, pod *corev1.PodTemplateSpec, i int, name string) (corev1.Container, []corev1.Volume) {
+	h := svc.PreStart[i]
+	own := composetypes.ServiceConfig{Name: name, ContainerSpec: h.ContainerSpec}
+	if own.Image == "" || own.Image == svc.Image {
+		own.Image = t.image(svc)
+	}
+	env := t.environment(own)
+	volumes, mounts, _ := t.volumes(composetypes.ServiceConfig{Name: name, ContainerSpec: composetypes.ContainerSpec{Volumes: h.Volumes}})
+	c := corev1.Container{
+		Name: t.names[name], Image: own.Image, WorkingDir: h.WorkingDir,
+		Command: t.words(&env, h.Entrypoint), Args: t.words(&env, h.Command),
+		Resources: t.resources(own), SecurityContext: t.containerSecurity(own), ImagePullPolicy: pullPolicy(h.PullPolicy),
+	}
+	c.Env = env
+	taken := map[string]bool{}
+	spec := corev1.PodSpec{Volumes: slices.Clone(pod.Spec.Volumes)}
+	have := len(spec.Volumes)
+	for _, v := range volumes {
+		moved := addVolume(&spec, name, v)
+		for k := range mounts {
+			if mounts[k].Name == v.Name {
+				mounts[k].Name = moved
+			}
+		}
+	}
+	for _, m := range mounts {
+		taken[m.MountPath] = true
+	}
+	c.VolumeMounts = mounts
+	for _, main := range pod.Spec.Containers {
+		if main.Name != t.names[svc.Name] {
+			continue
+		}
+		for _, m := range main.VolumeMounts {
+			if !taken[m.MountPath] {
+				c.VolumeMounts = append(c.VolumeMounts, m)
+			}
+		}
+	}
+	return c, spec.Volumes[have:]
+}
