@@ -26,61 +26,78 @@ type dependency struct {
 }
 
 // dependencies of all services of a pod on services outside it, without those that cannot come.
-func (t *translation) dependencies(owner string) []dependency {
-	var out []dependency
-	for _, member := range t.members[owner] {
-		depends := t.project.Services[member].DependsOn
-		for _, on := range sortedKeys(depends) {
-			if _, exists := t.project.Services[on]; exists && t.owners[on] != owner {
-				out = append(out, dependency{member, on, depends[on]})
+func (t *translation) dependencies(owner string) []dependency { return t.depends[owner] }
+
+// findDependencies finds what each pod waits for. compose-go's cycles are refused before; those that sharing a pod closes
+// hang on a dependency of a service in another's pod, which counts for nothing then.
+func (t *translation) findDependencies() {
+	t.depends = map[string][]dependency{}
+	var shared []dependency
+	for _, owner := range sortedKeys(t.members) {
+		for _, member := range t.members[owner] {
+			all := t.project.Services[member].DependsOn
+			for _, on := range sortedKeys(all) {
+				d := dependency{member, on, all[on]}
+				switch _, exists := t.project.Services[on]; {
+				case !exists, t.owners[on] == owner:
+				case member == owner:
+					t.depends[owner] = append(t.depends[owner], d)
+				default:
+					shared = append(shared, d)
+				}
 			}
 		}
 	}
-	return out
+	for _, d := range shared {
+		owner := t.owners[d.member]
+		if t.leadsTo(t.owners[d.on], owner, map[string]bool{}) {
+			t.note(d.member, "depends_on."+d.on, manifest.Ignored, fmt.Sprintf("%s waits for %s, with which this runs in one pod", d.on, owner))
+			continue
+		}
+		t.depends[owner] = append(t.depends[owner], d)
+	}
 }
 
-// levels are the sync waves: a pod comes after what it depends on. Cycles are refused before, but for those that sharing a
-// pod closes: there the first dependency that would close it counts for nothing.
+// leadsTo reports whether one pod waits for another, through whatever stands between.
+func (t *translation) leadsTo(from, to string, seen map[string]bool) bool {
+	if from == to {
+		return true
+	}
+	if seen[from] {
+		return false
+	}
+	seen[from] = true
+	return slices.ContainsFunc(t.depends[from], func(d dependency) bool { return t.leadsTo(t.owners[d.on], to, seen) })
+}
+
+// levels are the sync waves: a pod comes after what it depends on.
 func (t *translation) levels() {
 	t.waves = map[string]int{}
 	t.workloadWaves = map[string]int{}
-	t.dropped = map[string]bool{}
-	visiting := map[string]bool{}
-	var level func(owner string)
-	level = func(owner string) {
-		visiting[owner] = true
-		l := 0
-		for _, d := range t.dependencies(owner) {
-			on := t.owners[d.on]
-			if visiting[on] {
-				t.dropped[owner+" "+d.on] = true
-				t.note(d.member, "depends_on."+d.on, manifest.Ignored, fmt.Sprintf("%s runs in one pod with %s, for which %s waits", d.member, owner, d.on))
-				continue
-			}
-			if _, known := t.workloadWaves[on]; !known {
-				level(on)
-			}
-			after := t.workloadWaves[on] + 1
-			if t.oneShot[d.on] && d.Condition != composetypes.ServiceConditionCompletedSuccessfully {
-				after-- // only who waits for a job's end may be held up by it
-			}
-			l = max(l, after)
-		}
-		jobs := 0
-		for _, member := range t.members[owner] {
-			jobs = max(jobs, len(oncePerService(t.project.Services[member])))
-		}
-		for _, member := range t.members[owner] {
-			t.waves[member] = min(l, maxWave)
-		}
-		t.workloadWaves[owner] = min(l+jobs, maxWave)
-		visiting[owner] = false
+	for _, owner := range sortedKeys(t.members) {
+		t.level(owner)
 	}
-	for _, svc := range t.services() {
-		if _, known := t.workloadWaves[t.owners[svc.Name]]; !known {
-			level(t.owners[svc.Name])
-		}
+}
+
+func (t *translation) level(owner string) int {
+	if wave, known := t.workloadWaves[owner]; known {
+		return wave
 	}
+	l := 0
+	for _, d := range t.dependencies(owner) {
+		after := t.level(t.owners[d.on]) + 1
+		if t.oneShot[d.on] && d.Condition != composetypes.ServiceConditionCompletedSuccessfully {
+			after-- // only who waits for a job's end may be held up by it
+		}
+		l = max(l, after)
+	}
+	jobs := 0
+	for _, member := range t.members[owner] {
+		jobs = max(jobs, oncePerService(t.project.Services[member]))
+		t.waves[member] = min(l, maxWave)
+	}
+	t.workloadWaves[owner] = min(l+jobs, maxWave)
+	return t.workloadWaves[owner]
 }
 
 // waits are init containers that hold a pod back, at each of its starts, until what it depends on is ready. None waits
@@ -136,7 +153,7 @@ func (t *translation) canWait(owner string, d dependency) bool {
 			t.note(d.member, key, manifest.Approximated, "it runs to its end: this is in a later sync wave, and waits for nothing")
 		}
 		return false
-	case d.Condition == composetypes.ServiceConditionCompletedSuccessfully, t.dropped[owner+" "+d.on]:
+	case d.Condition == composetypes.ServiceConditionCompletedSuccessfully:
 		return false
 	case t.scale[t.owners[d.on]] == 0:
 		t.note(d.member, key, manifest.Approximated, "it has no replicas, so nothing waits for it")

@@ -26,6 +26,9 @@ func (t *translation) configs(svc composetypes.ServiceConfig, m *mounts) {
 		}
 		cm := &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"},
 			ObjectMeta: metav1.ObjectMeta{Name: dnsName(svc.Name + "-config-" + c.Source)}}
+		if config := t.project.Configs[c.Source]; config.File != "" {
+			data = t.renamedFile(svc.Name, key, data)
+		}
 		put(cm, "content", data)
 		cm.Name += "-" + contentHash(cm)
 		t.add(cm)

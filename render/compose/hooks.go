@@ -98,15 +98,15 @@ func hookLine(h composetypes.ServiceHook) string {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// oncePerService are the pre_start hooks that run once, whatever the replicas.
-func oncePerService(svc composetypes.ServiceConfig) []int {
-	var out []int
-	for i, h := range svc.PreStart {
+// oncePerService counts the pre_start hooks that run once, whatever the replicas.
+func oncePerService(svc composetypes.ServiceConfig) int {
+	n := 0
+	for _, h := range svc.PreStart {
 		if !h.PerReplica {
-			out = append(out, i)
+			n++
 		}
 	}
-	return out
+	return n
 }
 
 // preStart makes the hooks that run before a service: init containers in order for those of each replica, Jobs in earlier

@@ -58,7 +58,7 @@ func (t *translation) restartChecksum(owner string) string {
 	h := sha256.New()
 	found := false
 	for _, d := range t.dependencies(owner) {
-		if !d.Restart || t.dropped[owner+" "+d.on] {
+		if !d.Restart {
 			continue
 		}
 		data, err := json.Marshal(t.template(t.owners[d.on]))

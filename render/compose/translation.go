@@ -35,8 +35,8 @@ type translation struct {
 	members map[string][]string
 	// waves holds the sync wave of what each service needs first, workloadWaves that of each owner's workload.
 	waves, workloadWaves map[string]int
-	// dropped holds the dependencies that a shared pod closes to a cycle, as "<owner> <service>".
-	dropped  map[string]bool
+	// depends holds what each owner's pod waits for.
+	depends  map[string][]dependency
 	networks networks
 	// ports that each service listens on.
 	ports       map[string][]port
@@ -91,6 +91,7 @@ func (t *translation) run() (Result, error) {
 	t.groupPods()
 	t.findNetworks()
 	t.findScale()
+	t.findDependencies()
 	t.levels()
 	t.nameReadiness()
 	services := t.services()

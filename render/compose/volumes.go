@@ -211,7 +211,7 @@ func (t *translation) bindFiles(svc composetypes.ServiceConfig, key string, v co
 	var items []corev1.KeyToPath
 	for _, file := range sortedKeys(files) {
 		k := "file-" + hash(file)
-		put(cm, k, files[file])
+		put(cm, k, t.renamedFile(svc.Name, key, files[file]))
 		items = append(items, corev1.KeyToPath{Key: k, Path: file})
 	}
 	single := len(files) == 1 && files[path.Base(source)] != nil && isFile(t.in.Source, source)
