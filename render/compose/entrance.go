@@ -21,6 +21,8 @@ type entrance struct {
 	host, path string
 	tls        bool
 	loopback   bool
+	// published is the host's port: people know the likelier one.
+	published int32
 }
 
 // Ranks of entrances.
@@ -119,6 +121,11 @@ func (t *translation) publishedEntrance(svc composetypes.ServiceConfig) (entranc
 		e.port, e.tls, ok = t.webPort(svc, func(p port) bool { return p.fromPorts && p.loopback })
 		e.loopback = true
 	}
+	for _, p := range t.ports[svc.Name] {
+		if p.target == e.port {
+			e.published = p.published
+		}
+	}
 	return e, ok
 }
 
@@ -199,8 +206,16 @@ func (t *translation) sortEntrances(entrances []entrance) {
 	}
 	slices.SortStableFunc(entrances, func(a, b entrance) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(strings.Count(a.host, "."), strings.Count(b.host, ".")),
-			cmp.Compare(len(a.path), len(b.path)), cmp.Compare(below(a), below(b)))
+			cmp.Compare(len(a.path), len(b.path)), cmp.Compare(below(a), below(b)), cmp.Compare(likelihood(a.published), likelihood(b.published)))
 	})
+}
+
+// likelihood orders published ports: those that browsers are sent to, then the others by number.
+func likelihood(published int32) int {
+	if i := slices.Index(webPorts, published); i >= 0 {
+		return i
+	}
+	return len(webPorts) + int(published)
 }
 
 // unreachable reports published ports that no entrance leads to.

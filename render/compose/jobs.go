@@ -57,10 +57,11 @@ func (t *translation) isServer(svc composetypes.ServiceConfig) bool {
 	if len(svc.Ports)+len(svc.Expose) > 0 || svc.HealthCheck != nil && !svc.HealthCheck.Disable {
 		return true
 	}
-	if _, known := t.server(svc); known {
+	asItIs := len(svc.Command)+len(svc.Entrypoint) == 0
+	if s, known := t.server(svc); known && (asItIs || s.command != nil) {
 		return true
 	}
-	return len(t.dockerfiles[svc.Name].ports) > 0 && len(svc.Command)+len(svc.Entrypoint) == 0
+	return len(t.dockerfiles[svc.Name].ports) > 0 && asItIs
 }
 
 // restartOf is the restart policy in restart's words; deploy.restart_policy wins.
