@@ -41,9 +41,9 @@ func (t *translation) nameHosts() {
 // aliasesOf are the names that a service gives itself. Its own is among them: one that is a label but too long to build
 // other names on has an alias.
 func aliasesOf(svc composetypes.ServiceConfig) []alias {
-	out := []alias{{svc.Name, ""}, {svc.ContainerName, "container_name"}, {svc.Hostname, "hostname"}}
-	if svc.Hostname != "" && svc.DomainName != "" {
-		out = append(out, alias{svc.Hostname + "." + svc.DomainName, "domainname"})
+	out := []alias{{svc.Name, ""}, {svc.ContainerName, "container_name"}}
+	if !strings.Contains(svc.Hostname, ".") { // a public name: what others say of it leads outside in Docker too
+		out = append(out, alias{svc.Hostname, "hostname"})
 	}
 	for _, network := range sortedKeys(svc.Networks) {
 		if n := svc.Networks[network]; n != nil {
@@ -83,6 +83,9 @@ func (t *translation) alias(service string, a alias, taken map[string]bool) {
 			t.aliases[service] = append(t.aliases[service], a.name)
 		default:
 			t.hosts.renamed[a.name] = t.names[service]
+			if a.key == "container_name" || a.key == "hostname" {
+				return // mostly for people's eyes; reported where somebody names it
+			}
 			t.note(service, a.key, manifest.Approximated, fmt.Sprintf("the name %q is no DNS label: the service is called %q", a.name, t.names[service]))
 		}
 	}

@@ -162,7 +162,7 @@ func (t *translation) canWait(owner string, d dependency) bool {
 		t.note(d.member, key, manifest.Approximated, "the two share no network, so only the sync waves order them")
 		return false
 	}
-	if h := t.project.Services[d.on].HealthCheck; healthy && (h == nil || h.Disable) {
+	if healthy && !isChecked(t.project.Services[d.on].HealthCheck) {
 		t.note(d.member, key, manifest.Approximated, fmt.Sprintf("%s has no health check: ready means that its pod runs and its port answers", d.on))
 	}
 	return true
@@ -189,18 +189,28 @@ func (t *translation) wait(d dependency) corev1.Container {
 	return t.helper(cut("wait-for-"+t.names[d.on]), script, nonRoot())
 }
 
-// waitPort is the TCP port that answers when the service is ready. Waiting without bound takes a port that the Compose
-// file names: an image's own may be configured otherwise.
+// waitPort is the TCP port that answers when the service is ready. Waiting without bound for a health check takes one
+// that the check and the Compose file agree on: another may never answer from outside the container.
 func (t *translation) waitPort(service string, healthy bool) (int32, bool) {
-	for _, n := range healthPorts(t.project.Services[service].HealthCheck) {
-		return n, true
+	strict := healthy && isChecked(t.project.Services[service].HealthCheck)
+	best, found := port{}, false
+	better := func(p port) bool {
+		switch {
+		case !found || p.checked && p.declared && !(best.checked && best.declared):
+			return true
+		}
+		return p.declared && !best.declared
 	}
 	for _, p := range t.ports[service] {
-		if p.protocol == corev1.ProtocolTCP && (p.declared || !healthy) {
-			return p.target, true
+		if p.protocol == corev1.ProtocolTCP && better(p) {
+			best, found = p, true
 		}
 	}
-	return 0, false
+	switch {
+	case strict && !(best.checked && best.declared), healthy && !best.declared:
+		return 0, false
+	}
+	return best.target, found
 }
 
 // nameReadiness gives a headless Service to each service that others wait for and whose own name and ports do not tell

@@ -37,6 +37,8 @@ services:
       gone: {condition: service_healthy}
       migrate: {condition: service_completed_successfully}
       once: {condition: service_healthy}
+      web: {condition: service_healthy}
+      admin: {condition: service_healthy}
   db: {image: "postgres:17", healthcheck: {test: "pg_isready -p 5433"}}
   cache: {image: "redis:7"}
   dns: {image: dns, ports: ["53:53/udp"]}
@@ -47,6 +49,8 @@ services:
   gone: {image: gone, deploy: {replicas: 0}}
   migrate: {image: app, command: migrate, depends_on: {db: {condition: service_healthy}}}
   once: {image: once, restart: "no"}
+  web: {image: web, expose: [3000, 9000], healthcheck: {test: "curl -f localhost:9000/health"}}
+  admin: {image: admin, expose: [3000], healthcheck: {test: "curl -f http://127.0.0.1:9901/ready"}}
 `, nil, nil)
 	resolved := func(name string) string { return "until ! nc -z -w 2 " + name + " 1 2>&1 | grep -q 'bad address';" }
 	want := map[string]string{
@@ -55,6 +59,8 @@ services:
 		"wait-for-dns":    resolved("dns-ready"),
 		"wait-for-worker": resolved("worker"),
 		"wait-for-quiet":  "bad address' || ",
+		"wait-for-web":    "until nc -z -w 2 web 9000;",
+		"wait-for-admin":  resolved("admin-ready"), // what the check speaks to may be the container's alone
 		"wait-for-guess":  resolved("guess-ready"), // the image's port may be configured otherwise
 	}
 	got := waits(a.deployment(t, "app").Spec.Template)

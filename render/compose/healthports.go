@@ -22,13 +22,13 @@ var toolPorts = map[string]int32{
 	"mongosh": 27017, "mongo": 27017, "rabbitmq-diagnostics": 5672, "rabbitmqctl": 5672,
 }
 
-// healthPorts are the TCP ports of its own that a service's health check speaks to.
-func healthPorts(h *composetypes.HealthCheckConfig) []int32 {
-	if h == nil || h.Disable || len(h.Test) < 2 {
-		return nil
+// healthPorts are the TCP ports of its own that a service's health check speaks to. byTool says that a well-known server's
+// own tool does, so that they are the server's.
+func healthPorts(h *composetypes.HealthCheckConfig) (out []int32, byTool bool) {
+	if !isChecked(h) || len(h.Test) < 2 {
+		return nil, false
 	}
 	text := strings.Join(h.Test[1:], " ")
-	var out []int32
 	add := func(s string) bool {
 		n, err := strconv.ParseUint(s, 10, 16)
 		if err == nil && n > 0 {
@@ -46,13 +46,18 @@ func healthPorts(h *composetypes.HealthCheckConfig) []int32 {
 		add(m[1])
 	}
 	if len(out) > 0 {
-		return out
+		return out, false
 	}
 	if m := tool.FindStringSubmatch(text); m != nil {
 		if flag := portFlag.FindStringSubmatch(text); flag != nil && add(flag[1]) {
-			return out
+			return out, true
 		}
 		out = append(out, toolPorts[path.Base(m[1])])
 	}
-	return out
+	return out, true
+}
+
+// isChecked reports whether Docker would check the service's health.
+func isChecked(h *composetypes.HealthCheckConfig) bool {
+	return h != nil && !h.Disable && len(h.Test) > 0 && h.Test[0] != "NONE"
 }

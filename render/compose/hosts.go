@@ -21,6 +21,8 @@ type reference struct {
 	host       string
 	// port that is named with it, or that its URL's scheme stands for; 0 for none.
 	port int32
+	// public says that it is the host of a web address that people use too, which must stay.
+	public bool
 }
 
 // mention is a text that may name hosts, and where it stands.
@@ -70,12 +72,26 @@ func (h hosts) references(m mention) []reference {
 		host := strings.TrimRight(m.text[start:end], ".")
 		if _, known := h.services[host]; known {
 			if port, ok := m.names(start, start+len(host), pools[host]); ok {
-				found = append(found, reference{start, start + len(host), host, port})
+				found = append(found, reference{start, start + len(host), host, port, m.isPublic(start, start+len(host))})
 			}
 		}
 		start = end
 	}
 	return found
+}
+
+// privateZones are top-level names that nobody outside uses.
+var privateZones = []string{"internal", "local", "localdomain", "lan", "docker", "test", "home", "corp", "intranet", "private", "svc"}
+
+// isPublic reports whether a host is that of a web address without a port and under a public domain: an issuer, a
+// callback, a link. An alias may lead it to a proxy inside, but its name is part of what it says.
+func (m mention) isPublic(start, end int) bool {
+	host := m.text[start:end]
+	if !strings.Contains(host, ".") || slices.Contains(privateZones, strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])) || portAfter(m.text[end:]) != 0 {
+		return false
+	}
+	before := m.text[:start]
+	return strings.HasSuffix(before, "http://") || strings.HasSuffix(before, "https://")
 }
 
 func isHostByte(b byte) bool {
@@ -198,7 +214,7 @@ func (h hosts) rename(m mention) (text string, changed []string) {
 	at := 0
 	for _, r := range h.references(m) {
 		name, ok := h.renamed[r.host]
-		if !ok {
+		if !ok || r.public {
 			continue
 		}
 		b.WriteString(m.text[at:r.start] + name)

@@ -54,7 +54,7 @@ func (t *translation) runsToItsEnd(svc composetypes.ServiceConfig) bool {
 // isServer reports whether something can talk to a service: it names ports or a health check, or runs its image as it is
 // and that one serves.
 func (t *translation) isServer(svc composetypes.ServiceConfig) bool {
-	if len(svc.Ports)+len(svc.Expose) > 0 || svc.HealthCheck != nil && !svc.HealthCheck.Disable {
+	if len(svc.Ports)+len(svc.Expose) > 0 || isChecked(svc.HealthCheck) {
 		return true
 	}
 	asItIs := len(svc.Command)+len(svc.Entrypoint) == 0

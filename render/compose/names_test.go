@@ -90,8 +90,8 @@ services:
   web:
     image: nginx
     links: ["my-db:postgres", "2fauth:login"]
-    networks: {default: {aliases: [www, api.internal]}}
-    environment: {API_URL: "http://api.internal/x", AUTH: "auth_main:8000"}
+    networks: {default: {aliases: [www, api.internal, auth.example.com]}}
+    environment: {API_URL: "http://api.internal/x", AUTH: "auth_main:8000", ISSUER: "https://auth.example.com/realm", ISSUER_HOST: auth.example.com}
 `, nil, nil)
 	if len(a.deployments) != 6 {
 		t.Errorf("%d Deployments, want 6: names met", len(a.deployments))
@@ -101,7 +101,8 @@ services:
 			t.Errorf("there is no Service %s", name)
 		}
 	}
-	if got := a.env(t, "web"); got["API_URL"] != "http://web/x" || got["AUTH"] != "s-2fauth:8000" {
+	if got := a.env(t, "web"); got["API_URL"] != "http://web/x" || got["AUTH"] != "s-2fauth:8000" ||
+		got["ISSUER"] != "https://auth.example.com/realm" || got["ISSUER_HOST"] != "web" {
 		t.Errorf("env = %v", got)
 	}
 	if got := a.services["postgres"].Spec.Selector["catalyst.dev/service"]; got != "my-db" {

@@ -30,12 +30,16 @@ func (t *translation) nodeSelector(svc composetypes.ServiceConfig) map[string]st
 	if svc.Platform == "" {
 		return nil
 	}
-	parts := strings.Split(svc.Platform, "/")
+	parts := strings.Split(strings.ToLower(svc.Platform), "/")
 	selector := map[string]string{}
-	if len(parts) == 1 && !isSystem(parts[0]) {
+	if len(parts) == 1 && parts[0] != "linux" && parts[0] != "windows" { // "amd64" alone
 		parts = []string{"linux", parts[0]}
 	}
-	selector[corev1.LabelOSStable] = strings.ToLower(parts[0])
+	if parts[0] != "linux" && parts[0] != "windows" {
+		t.note(svc.Name, "platform", manifest.Ignored, fmt.Sprintf("%q is no platform of a Kubernetes node", svc.Platform))
+		return nil
+	}
+	selector[corev1.LabelOSStable] = parts[0]
 	if len(parts) > 1 {
 		selector[corev1.LabelArchStable] = architecture(parts[1])
 	}

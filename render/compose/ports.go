@@ -24,8 +24,9 @@ type port struct {
 	app       string
 	// fromPorts says that it stands in ports, loopback that the host shows it to itself alone.
 	fromPorts, loopback bool
-	// declared says that the Compose file says so, and not only an image that may be configured otherwise.
-	declared bool
+	// declared says that the Compose file says so, and not only an image that may be configured otherwise; checked that
+	// the health check speaks to it.
+	declared, checked bool
 }
 
 // public reports whether the port is reachable from outside the host.
@@ -41,8 +42,9 @@ func (t *translation) portsOf(svc composetypes.ServiceConfig, named []int32) []p
 			ports = append(ports, p)
 		}
 	}
-	for _, n := range healthPorts(svc.HealthCheck) {
-		ports = append(ports, port{target: n, protocol: corev1.ProtocolTCP, declared: true})
+	checked, byTool := healthPorts(svc.HealthCheck)
+	for _, n := range checked {
+		ports = append(ports, port{target: n, protocol: corev1.ProtocolTCP, declared: byTool, checked: true})
 	}
 	for _, e := range t.declaredEntrances(svc) {
 		if e.port != 0 {
@@ -163,6 +165,7 @@ func dedupe(ports []port) []port {
 			o.app = p.app
 		}
 		o.declared = o.declared || p.declared
+		o.checked = o.checked || p.checked
 	}
 	return out
 }

@@ -271,6 +271,18 @@ networks: {n: {}}
 	}
 }
 
+func TestPlatforms(t *testing.T) {
+	for platform, want := range map[string]map[string]string{
+		"linux/amd64": {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}, "linux": {"kubernetes.io/os": "linux"},
+		"x86_64": {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"}, "wasi/wasm32": nil,
+	} {
+		a := translate(t, "services: {a: {image: x, platform: "+platform+"}}", nil, nil)
+		if diff := cmp.Diff(want, a.deployment(t, "a").Spec.Template.Spec.NodeSelector); diff != "" {
+			t.Errorf("%s: %s", platform, diff)
+		}
+	}
+}
+
 // A secret of the store in a command is a reference that the kubelet expands.
 func TestSecretInACommand(t *testing.T) {
 	a := translate(t, "services: {a: {image: x, command: [run, '--token=${TOKEN}', '$$(date)']}}", nil, func(in *compose.Input) { in.SecretNames = []string{"TOKEN"} })
