@@ -29,7 +29,7 @@ type PlatformSpec struct {
 	// +optional
 	Registry string `json:"registry,omitempty"`
 	// WaitImage runs the init containers that wait for a Compose service's dependencies and prepare its volumes. It needs a
-	// shell with busybox's nc, pinned by a tag; "docker.io/library/busybox:1.37.0" when empty.
+	// shell and an nc that knows -z, pinned by a tag; "docker.io/library/busybox:1.37.0" when empty.
 	// +optional
 	WaitImage string `json:"waitImage,omitempty"`
 	// Cluster says what Helm and the pod security checks may assume of the cluster.

@@ -180,7 +180,7 @@ func (t *translation) wait(d dependency) corev1.Container {
 		if name := t.readyNames[d.on]; name != "" && !t.isHeadless(t.project.Services[d.on]) {
 			host = name
 		}
-		check = fmt.Sprintf("! nc -z -w 2 %s 1 2>&1 | grep -q 'bad address'", host)
+		check = fmt.Sprintf("! nc -z -w 2 %s 1 2>&1 | grep -qE 'bad address|not known|resolve'", host)
 	}
 	script := "until " + check + "; do echo waiting for " + t.names[d.on] + "; sleep 1; done"
 	if !healthy {
