@@ -30,10 +30,38 @@ func (t *translation) nameHosts() {
 			}
 		}
 	}
+	t.addresses()
 	links := t.links()
 	for _, svc := range t.services() {
 		for _, a := range append(aliasesOf(svc), links[svc.Name]...) {
 			t.alias(svc.Name, a, taken)
+		}
+	}
+}
+
+// addresses reports what services say of their place in a network, which Kubernetes decides, and reads their fixed addresses
+// as names: what others say of such an address means the service.
+func (t *translation) addresses() {
+	t.fixed = map[string]string{}
+	for _, svc := range t.services() {
+		for _, network := range sortedKeys(svc.Networks) {
+			n := svc.Networks[network]
+			if n == nil {
+				continue
+			}
+			for _, ip := range []string{n.Ipv4Address, n.Ipv6Address} {
+				if _, taken := t.fixed[ip]; ip != "" && !taken {
+					t.fixed[ip] = svc.Name
+					t.hosts.services[ip] = svc.Name
+					t.hosts.renamed[ip] = t.names[svc.Name]
+				}
+			}
+			if n.Ipv4Address != "" || n.Ipv6Address != "" || len(n.LinkLocalIPs) > 0 {
+				t.note(svc.Name, "networks."+network, manifest.Ignored, "addresses are the cluster's to give: others reach the service by its name")
+			}
+			if n.MacAddress != "" || len(n.DriverOpts) > 0 || n.GatewayPriority != 0 || n.Priority != 0 || n.InterfaceName != "" {
+				t.note(svc.Name, "networks."+network, manifest.Ignored, "interfaces, MAC addresses, priorities and driver options are the cluster's network's")
+			}
 		}
 	}
 }

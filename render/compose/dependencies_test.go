@@ -52,7 +52,9 @@ services:
   web: {image: web, expose: [3000, 9000], healthcheck: {test: "curl -f localhost:9000/health"}}
   admin: {image: admin, expose: [3000], healthcheck: {test: "curl -f http://127.0.0.1:9901/ready"}}
 `, nil, nil)
-	resolved := func(name string) string { return "until ! nc -z -w 2 " + name + " 1 2>&1 | grep -qE 'bad address|not known|resolve';" }
+	resolved := func(name string) string {
+		return "until ! nc -z -w 2 " + name + " 1 2>&1 | grep -qE 'bad address|not known|resolve';"
+	}
 	want := map[string]string{
 		"wait-for-db":     "until nc -z -w 2 db 5433;",
 		"wait-for-cache":  "until nc -z -w 2 cache 6379 || ",

@@ -87,7 +87,8 @@ var privateZones = []string{"internal", "local", "localdomain", "lan", "docker",
 // callback, a link. An alias may lead it to a proxy inside, but its name is part of what it says.
 func (m mention) isPublic(start, end int) bool {
 	host := m.text[start:end]
-	if !strings.Contains(host, ".") || slices.Contains(privateZones, strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])) || portAfter(m.text[end:]) != 0 {
+	zone := strings.ToLower(host[strings.LastIndexByte(host, '.')+1:])
+	if !strings.Contains(host, ".") || zone == "" || slices.Contains(privateZones, zone) || zone[0] <= '9' || portAfter(m.text[end:]) != 0 {
 		return false
 	}
 	before := m.text[:start]

@@ -184,6 +184,33 @@ volumes: {vpn: , torrent: }
 	}
 }
 
+// What is said of a fixed address means the service that had it.
+func TestFixedAddresses(t *testing.T) {
+	a := translate(t, `
+services:
+  resolver: {image: resolver, networks: {n: {ipv4_address: 10.5.0.2, mac_address: "02:42:ac:11:00:02", priority: 5}}}
+  app:
+    image: app
+    environment: {DNS_SERVER: 10.5.0.2, API: "http://10.5.0.2:5335/x", WEB: "http://10.5.0.2/", LISTEN: 0.0.0.0, OTHER: 10.5.0.20, VERSION: 10.5.0.2-rc1}
+    dns: [10.5.0.2, 1.1.1.1]
+    extra_hosts: ["ns.local:10.5.0.2"]
+    networks: [n]
+networks: {n: {ipam: {config: [{subnet: 10.5.0.0/16}]}}}
+`, nil, nil)
+	want := map[string]string{"DNS_SERVER": "resolver", "API": "http://resolver:5335/x", "WEB": "http://resolver/", "LISTEN": "0.0.0.0", "OTHER": "10.5.0.20", "VERSION": "10.5.0.2-rc1"}
+	if diff := cmp.Diff(want, a.env(t, "app")); diff != "" {
+		t.Errorf("env: %s", diff)
+	}
+	pod := a.deployment(t, "app").Spec.Template.Spec
+	if len(pod.DNSConfig.Nameservers) != 1 || len(pod.HostAliases) != 0 {
+		t.Errorf("dnsConfig %v, hostAliases %v", pod.DNSConfig, pod.HostAliases)
+	}
+	a.wantReport(t, "resolver", "networks.n", "by its name")
+	a.wantReport(t, "resolver", "networks.n", "priorities")
+	a.wantReport(t, "app", "dns[0]", "resolver")
+	a.wantReport(t, "app", "extra_hosts", "alias")
+}
+
 func TestNetworkModes(t *testing.T) {
 	for _, mode := range []string{"host", "container:other"} {
 		t.Run(mode, func(t *testing.T) {

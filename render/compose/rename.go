@@ -102,7 +102,11 @@ func (t *translation) renamedFile(service, key string, data []byte) []byte {
 func (t *translation) renamedIn(service, key string, m mention) string {
 	text, changed := t.hosts.rename(m)
 	for _, old := range changed {
-		t.note(service, key, manifest.Approximated, fmt.Sprintf("the host %q is written %q: Kubernetes names are DNS labels", old, t.hosts.renamed[old]))
+		reason := "Kubernetes names are DNS labels"
+		if t.fixed[old] != "" {
+			reason = "addresses are the cluster's to give"
+		}
+		t.note(service, key, manifest.Approximated, fmt.Sprintf("the host %q is written %q: %s", old, t.hosts.renamed[old], reason))
 	}
 	return text
 }

@@ -25,6 +25,8 @@ func (t *translation) dnsConfig(svc composetypes.ServiceConfig) *corev1.PodDNSCo
 	for i, s := range svc.DNS {
 		_, err := netip.ParseAddr(s)
 		switch {
+		case t.fixed[s] != "":
+			t.note(svc.Name, fmt.Sprintf("dns[%d]", i), manifest.Ignored, fmt.Sprintf("%s was the address of %s, which has another here", s, t.fixed[s]))
 		case err != nil:
 			t.note(svc.Name, fmt.Sprintf("dns[%d]", i), manifest.Ignored, fmt.Sprintf("%q is no IP address", s))
 		case len(c.Nameservers) == maxNameservers:
@@ -71,6 +73,8 @@ func (t *translation) hostAliases(svc composetypes.ServiceConfig) []corev1.HostA
 			switch {
 			case s == "host-gateway":
 				t.note(svc.Name, "extra_hosts", manifest.Approximated, fmt.Sprintf("%q leads nowhere: it is the Docker host, which a cluster has not; run what it reaches as a service", host))
+			case t.fixed[s] != "":
+				t.note(svc.Name, "extra_hosts", manifest.Ignored, fmt.Sprintf("%s was the address of %s, which has another here; give it the alias %q", s, t.fixed[s], host))
 			case err != nil || addr.Zone() != "":
 				t.note(svc.Name, "extra_hosts", manifest.Ignored, fmt.Sprintf("%q is no IP address", s))
 			case len(validation.IsDNS1123Subdomain(name)) > 0:

@@ -28,6 +28,8 @@ type translation struct {
 	// aliases holds the names of each service's further Services.
 	aliases map[string][]string
 	hosts   hosts
+	// fixed holds the service that a network's configuration gives an address.
+	fixed map[string]string
 	// readyNames holds the name of the headless Service that tells whether a service is ready, where there is one.
 	readyNames map[string]string
 	// owners holds the service in whose pod each service runs, and members the services of each owner's pod.
