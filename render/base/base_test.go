@@ -1,6 +1,7 @@
 package base_test
 
 import (
+	"net/netip"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -79,6 +80,20 @@ func TestOutside(t *testing.T) {
 		}
 		if n != want {
 			t.Errorf("%s: %d peers, want %d", policy, n, want)
+		}
+	}
+}
+
+// The API server refuses exceptions that are not within their range, and IPv4-mapped ones.
+func TestExceptionsAreValid(t *testing.T) {
+	p := policyOf(t, objects(t, nil)["NetworkPolicy/catalyst-outside"])
+	for _, peer := range p.Spec.Egress[0].To {
+		whole := netip.MustParsePrefix(peer.IPBlock.CIDR)
+		for _, s := range peer.IPBlock.Except {
+			part, err := netip.ParsePrefix(s)
+			if err != nil || part.Addr().Is4In6() || part.Bits() <= whole.Bits() || !whole.Contains(part.Addr()) {
+				t.Errorf("%s in %s: %v", s, whole, err)
+			}
 		}
 	}
 }

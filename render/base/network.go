@@ -95,7 +95,8 @@ func dns() networkingv1.NetworkPolicyEgressRule {
 	}
 }
 
-// internet is every public address: neither private, shared, loopback nor link-local (cloud metadata) ones.
+// internet is every public address: neither private, shared, loopback nor link-local (cloud metadata) ones. IPv4-mapped
+// addresses need no exception, and the API server takes none: a node sends to them as IPv4.
 func internet() []networkingv1.NetworkPolicyPeer {
 	return []networkingv1.NetworkPolicyPeer{
 		{IPBlock: &networkingv1.IPBlock{CIDR: "0.0.0.0/0", Except: []string{
