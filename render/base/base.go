@@ -52,7 +52,7 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 
 // namespace carries the Pod Security level, so that the API server holds it too.
 func namespace(in Input) *corev1.Namespace {
-	level := Level(in.Platform, in.Project)
+	level := string(in.Platform.Spec.Policy.Level(in.Project.Namespace + "/" + in.Project.Name))
 	return &corev1.Namespace{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
 		ObjectMeta: metav1.ObjectMeta{Name: in.Namespace, Labels: map[string]string{
@@ -60,25 +60,6 @@ func namespace(in Input) *corev1.Namespace {
 			"pod-security.kubernetes.io/enforce-version": "latest",
 		}},
 	}
-}
-
-// Level is the Pod Security level of a project: the first exception's that names one, else the Platform's, else baseline.
-func Level(platform *v1alpha1.Platform, project *v1alpha1.Project) string {
-	name := project.Namespace + "/" + project.Name
-	for _, e := range platform.Spec.Policy.Exceptions {
-		if e.PodSecurity == "" {
-			continue
-		}
-		for _, p := range e.Projects {
-			if p == name || p == project.Namespace+"/*" {
-				return string(e.PodSecurity)
-			}
-		}
-	}
-	if level := platform.Spec.Policy.PodSecurity; level != "" {
-		return string(level)
-	}
-	return "baseline"
 }
 
 // resourceQuota is the project's over the platform's. A bare cpu or memory bounds requests: a quota on limits would

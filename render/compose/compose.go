@@ -77,7 +77,7 @@ func Render(ctx context.Context, in Input) (Result, error) {
 	if in.StorageSize.IsZero() {
 		in.StorageSize = resource.MustParse("1Gi")
 	}
-	project, keys, err := load(ctx, in)
+	project, keys, docs, err := load(ctx, in)
 	if err != nil {
 		return Result{}, err
 	}
@@ -85,6 +85,6 @@ func Render(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	t.walkKeys(keys)
+	t.walkKeys(keys, docs)
 	return t.run()
 }

@@ -56,27 +56,27 @@ type document struct {
 }
 
 // load reads the application. dict is compose-go's model of it before it is bound to types.
-func load(ctx context.Context, in Input) (*composetypes.Project, map[string]any, error) {
+func load(ctx context.Context, in Input) (*composetypes.Project, map[string]any, []*document, error) {
 	l := &fileLoader{in: in, secrets: map[string]bool{}, missing: map[string]string{}, unset: map[string]bool{}, bases: map[string]bool{}}
 	for _, name := range in.SecretNames {
 		l.secrets[name] = true
 	}
 	files, err := findFiles(in.Source, in.Path)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	dir := path.Dir(files[0])
 	env, err := l.environment(dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, f := range files {
 		if err := l.add(f, dir, env, nil); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	if err := l.failure(files[0]); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, name := range sortedKeys(l.unset) {
 		in.Report.Add(manifest.Finding{File: files[0], Key: name, Verdict: manifest.Approximated,
@@ -84,9 +84,9 @@ func load(ctx context.Context, in Input) (*composetypes.Project, map[string]any,
 	}
 	project, dict, err := l.model(ctx, env)
 	if err != nil {
-		return nil, nil, loadProblem(files[0], err)
+		return nil, nil, nil, loadProblem(files[0], err)
 	}
-	return project, dict, nil
+	return project, dict, l.docs, nil
 }
 
 // loadProblem turns what compose-go says into a Problem.
