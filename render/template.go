@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
+	"catalyst.dev/catalyst/render/base"
 	"catalyst.dev/catalyst/render/compose"
 	"catalyst.dev/catalyst/render/helm"
 	"catalyst.dev/catalyst/render/image"
@@ -51,6 +52,8 @@ func (j *job) compose(ctx context.Context, out *Output) error {
 		StorageClass: p.Storage.ClassName, StorageSize: j.storageSize(),
 		Development: j.in.Environment.Spec.DeploymentMode != v1alpha1.ModeProduction,
 		SecretNames: j.in.SecretNames, Report: &out.Report,
+		Quota: base.Quota(j.in.Platform, j.in.Project), ContainerDefaults: base.ContainerDefaults(j.in.Platform, j.in.Project),
+		Privileged: p.Policy.Level(j.key.Team+"/"+j.key.Project) == v1alpha1.PodSecurityPrivileged,
 	}
 	if p.Registry != "" {
 		in.BuildImage = j.buildImage

@@ -31,6 +31,7 @@ func (l *fileLoader) add(file, dir string, env map[string]string, chain []string
 		}
 	}
 	remove(root, "include")
+	remove(root, "version") // obsolete: compose-go would warn about it on standard error
 	// Paths first: what extend brings in has its own made relative to the root already.
 	l.paths(file, dir, root)
 	if err := l.extend(file, dir, root, env); err != nil {
@@ -63,11 +64,32 @@ func (l *fileLoader) read(file string, env map[string]string) (*yaml.Node, error
 		return nil, &manifest.Problem{File: file, Message: "not a mapping", Remedy: "write a Compose file with services:"}
 	}
 	root := expandAliases(doc.Content[0])
+	if err := checkVersion1(file, root); err != nil {
+		return nil, err
+	}
 	if services := child(root, "services"); services != nil && len(services.Content)/2 > maxServices {
 		return nil, &manifest.Problem{File: file, Field: "services", Message: fmt.Sprintf("more than %d services", maxServices), Remedy: "split the application"}
 	}
 	l.interpolate(file, "", root, env)
 	return root, nil
+}
+
+// checkVersion1 refuses the first form of Compose files, whose services stood at the top, in words that say so.
+func checkVersion1(file string, root *yaml.Node) error {
+	if child(root, "services") != nil || child(root, "include") != nil {
+		return nil
+	}
+	var name string
+	each(root, func(key string, n *yaml.Node) {
+		if child(n, "image") != nil || child(n, "build") != nil {
+			name = firstOf(name, key)
+		}
+	})
+	if name == "" || strings.HasPrefix(name, "x-") {
+		return nil
+	}
+	return &manifest.Problem{File: file, Subject: name, Field: "services", Message: "a file of Compose's version 1, without services",
+		Remedy: "indent all services under services:, as Compose has read them since version 2"}
 }
 
 // include prepares the files of one entry of include, each with the entry's folder and variables.
@@ -123,7 +145,7 @@ func (l *fileLoader) includeEnvironment(file, field string, envFiles []*yaml.Nod
 	}
 	own := map[string]string{}
 	for _, name := range names {
-		read, err := readEnv(l.in.Source, name, env)
+		read, err := readEnv(l.in.Source, name, "", l.among(env))
 		if err != nil {
 			return nil, err
 		}

@@ -2,7 +2,6 @@ package compose
 
 import (
 	"errors"
-	"path"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -27,27 +26,45 @@ type translation struct {
 	ports map[string][]port
 	// oneShot marks the services that run to their end.
 	oneShot map[string]bool
-	// claims already made, by volume, with the wave of the first consumer.
+	// usual marks the requests that stand for the LimitRange's, not for what the application asks for.
+	usual map[resourceOf]bool
+	// concealed holds the values that must not stand in a manifest, by service and variable.
+	concealed map[string]map[string]string
+	// known are the secret values of the application's variables; sealedConfigs the Secrets that took the place of ConfigMaps.
+	known         knownSecrets
+	sealedConfigs map[string]string
+	// store holds the names that the secret store knows.
+	store map[string]bool
+	// renames holds the services whose own name Kubernetes does not take.
+	renames      map[string]string
+	envFileCache map[string]map[string]string
 	objs []*unstructured.Unstructured
 	errs []error
 	url  string
 }
 
 func newTranslation(in Input, project *composetypes.Project) (*translation, error) {
-	files, err := findFiles(in.Source, in.Path)
+	l := &fileLoader{in: in, store: storeNames(in)}
+	files, _, variables, err := l.find()
 	if err != nil {
 		return nil, err
 	}
-	t := &translation{in: in, file: files[0], project: project, ports: map[string][]port{}, oneShot: map[string]bool{}}
-	if t.variables, err = (&fileLoader{in: in}).environment(path.Dir(t.file)); err != nil {
-		return nil, err
-	}
+	t := &translation{in: in, file: files[0], variables: variables, project: project, ports: map[string][]port{}, oneShot: map[string]bool{},
+		usual: map[resourceOf]bool{}, concealed: map[string]map[string]string{},
+		sealedConfigs: map[string]string{}, store: storeNames(in), renames: map[string]string{}, envFileCache: map[string]map[string]string{}}
 	t.names = kubernetesNames(project.ServiceNames())
+	for service, name := range t.names {
+		if name != service {
+			t.renames[service] = name
+		}
+	}
 	return t, nil
 }
 
 func (t *translation) run() (Result, error) {
 	services := t.services()
+	t.checkValues()
+	t.learn()
 	for _, svc := range services {
 		t.refuse(svc)
 		t.ports[svc.Name] = t.portsOf(svc)
@@ -62,6 +79,8 @@ func (t *translation) run() (Result, error) {
 		t.service(svc)
 	}
 	t.ingresses(services)
+	t.concealedObjects()
+	t.fitQuota()
 	if err := errors.Join(t.errs...); err != nil {
 		return Result{}, err
 	}

@@ -104,13 +104,13 @@ func (t *translation) pod(svc composetypes.ServiceConfig) corev1.PodTemplateSpec
 	no := false
 	env := t.environment(svc)
 	volumes, mounts, prepare := t.volumes(svc)
-	readiness, startup := probes(svc.HealthCheck)
+	readiness, startup := t.probes(svc)
 	container := corev1.Container{
 		Name: t.names[svc.Name], Image: t.image(svc),
 		Command: escapeAll(svc.Entrypoint), Args: escapeAll(svc.Command),
 		WorkingDir: svc.WorkingDir, Env: env, Ports: containerPorts(t.ports[svc.Name]),
 		Resources: t.resources(svc), VolumeMounts: mounts, ReadinessProbe: readiness, StartupProbe: startup,
-		SecurityContext: t.containerSecurity(svc), TTY: svc.Tty, Stdin: svc.StdinOpen, ImagePullPolicy: pullPolicy(svc.PullPolicy),
+		SecurityContext: t.containerSecurity(svc), TTY: svc.Tty, Stdin: svc.StdinOpen, ImagePullPolicy: t.pullPolicy(svc),
 		Lifecycle: lifecycle(svc),
 	}
 	pod := corev1.PodTemplateSpec{
@@ -133,24 +133,10 @@ func (t *translation) pod(svc composetypes.ServiceConfig) corev1.PodTemplateSpec
 		grace := int64(seconds(svc.StopGracePeriod, 0))
 		pod.Spec.TerminationGracePeriodSeconds = &grace
 	}
+	t.nodeAccess(svc, &pod.Spec)
+	t.pinImages(&pod)
+	t.conceal(svc, &pod)
 	return pod
-}
-
-// image of a service: values.services, then the image rule, then its own, then what its build pushes.
-func (t *translation) image(svc composetypes.ServiceConfig) string {
-	if own, ok := t.serviceValues(svc.Name)["image"].(string); ok && own != "" {
-		return own
-	}
-	if own := t.in.Images[svc.Name]; own != "" {
-		return own
-	}
-	if svc.Build != nil && t.in.BuildImage != nil {
-		return t.in.BuildImage(t.names[svc.Name])
-	}
-	if svc.Image == "" {
-		t.refuseKey(svc.Name, "build", "there is no registry that the image is pushed to", "set spec.registry in catalyst.yaml, or name the image in the template's images")
-	}
-	return svc.Image
 }
 
 func containerPorts(ports []port) []corev1.ContainerPort {
@@ -159,16 +145,6 @@ func containerPorts(ports []port) []corev1.ContainerPort {
 		out = append(out, corev1.ContainerPort{Name: portName(p, p.target), ContainerPort: p.target, Protocol: p.protocol})
 	}
 	return out
-}
-
-func pullPolicy(policy string) corev1.PullPolicy {
-	switch policy {
-	case "always":
-		return corev1.PullAlways
-	case "missing", "if_not_present", "never":
-		return corev1.PullIfNotPresent
-	}
-	return ""
 }
 
 func lifecycle(svc composetypes.ServiceConfig) *corev1.Lifecycle {
