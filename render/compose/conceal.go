@@ -57,12 +57,12 @@ type concealer struct {
 type part struct{ text, variable string }
 
 // parts splits a text at its secrets; a single plain part when it holds none.
-func (c *concealer) parts(text string, literal func(span) string) []part {
+func (c *concealer) parts(text string, found []span, literal func(span) string) []part {
 	var spans []span
 	for _, m := range mark.FindAllStringIndex(text, -1) {
 		spans = append(spans, span{m[0], m[1]})
 	}
-	spans = apart(slices.Concat(spans, secretSpans(text), c.t.known.spans(text)))
+	spans = apart(slices.Concat(spans, found, c.t.known.spans(text)))
 	var out []part
 	at := 0
 	for _, s := range spans {
@@ -140,7 +140,7 @@ func (c *concealer) commandLine() {
 		return
 	}
 	text := unescape(strings.Join(words, wordEnd))
-	parts := c.parts(text, func(s span) string { return text[s.start:s.end] })
+	parts := c.parts(text, argumentSpans(text), func(s span) string { return text[s.start:s.end] })
 	if len(parts) == 1 {
 		return
 	}
@@ -194,7 +194,7 @@ func (c *concealer) exec(e *corev1.ExecAction) {
 		return
 	}
 	text := strings.Join(e.Command, wordEnd)
-	parts := c.parts(text, func(s span) string { return text[s.start:s.end] })
+	parts := c.parts(text, argumentSpans(text), func(s span) string { return text[s.start:s.end] })
 	if len(parts) == 1 {
 		return
 	}
@@ -218,7 +218,7 @@ func (c *concealer) exec(e *corev1.ExecAction) {
 
 // script rewrites the text that a shell runs.
 func (c *concealer) script(text string) string {
-	parts := c.parts(text, func(s span) string {
+	parts := c.parts(text, secretSpans(text), func(s span) string {
 		value := text[s.start:s.end]
 		if quoteAt(text[:s.start]) != '\'' {
 			value = strings.ReplaceAll(value, `\`, "")

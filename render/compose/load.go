@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
@@ -161,13 +163,21 @@ func (l *fileLoader) labelFiles(project *composetypes.Project) error {
 	return nil
 }
 
+// additional is how the schema's validator lists unknown keys.
+var additional = regexp.MustCompile(`(?s)additional properties (.*?) not allowed`)
+
 // loadProblem turns what compose-go says into a Problem.
 func loadProblem(file string, err error) error {
 	var p *manifest.Problem
 	if errors.As(err, &p) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return &manifest.Problem{File: file, Message: "the Compose file is not valid: " + strings.TrimSpace(err.Error()),
+	message := additional.ReplaceAllStringFunc(strings.TrimSpace(err.Error()), func(list string) string {
+		names := strings.Split(additional.FindStringSubmatch(list)[1], ", ")
+		slices.Sort(names) // the validator ranges over a map
+		return "additional properties " + strings.Join(names, ", ") + " not allowed"
+	})
+	return &manifest.Problem{File: file, Message: "the Compose file is not valid: " + message,
 		Remedy: "correct it; `docker compose config` says the same"}
 }
 

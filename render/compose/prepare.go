@@ -13,6 +13,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/format"
 	"go.yaml.in/yaml/v4"
 
+	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/render/manifest"
 )
 
@@ -67,6 +68,9 @@ func (l *fileLoader) read(file string, env map[string]string) (*yaml.Node, error
 	if err := checkVersion1(file, root); err != nil {
 		return nil, err
 	}
+	if err := checkKeys(file, root); err != nil {
+		return nil, err
+	}
 	if services := child(root, "services"); services != nil && len(services.Content)/2 > maxServices {
 		return nil, &manifest.Problem{File: file, Field: "services", Message: fmt.Sprintf("more than %d services", maxServices), Remedy: "split the application"}
 	}
@@ -90,6 +94,32 @@ func checkVersion1(file string, root *yaml.Node) error {
 	}
 	return &manifest.Problem{File: file, Subject: name, Field: "services", Message: "a file of Compose's version 1, without services",
 		Remedy: "indent all services under services:, as Compose has read them since version 2"}
+}
+
+// checkKeys refuses the keys of the file and its services that the Compose specification does not know, with the one that
+// may be meant.
+func checkKeys(file string, root *yaml.Node) error {
+	index := newVerdictIndex()
+	var errs []error
+	unknown := func(subject, prefix, key string) {
+		if _, known := index.find(prefix + key); known || strings.HasPrefix(key, "x-") {
+			return
+		}
+		remedy := "remove it, or name it x-… if it is for another tool"
+		if near := v1alpha1.Nearest(key, index.below(prefix)); near != "" {
+			remedy = "did you mean " + near + "?"
+		}
+		field := key
+		if subject != "" {
+			field = "services." + subject + "." + key
+		}
+		errs = append(errs, &manifest.Problem{File: file, Field: field, Message: "Compose knows no such key", Remedy: remedy})
+	}
+	each(root, func(key string, _ *yaml.Node) { unknown("", "", key) })
+	each(child(root, "services"), func(name string, s *yaml.Node) {
+		each(s, func(key string, _ *yaml.Node) { unknown(name, "services.*.", key) })
+	})
+	return errors.Join(errs...)
 }
 
 // include prepares the files of one entry of include, each with the entry's folder and variables.

@@ -10,8 +10,15 @@ import (
 var secretName = regexp.MustCompile(`(?i)(PASSWORD|PASSWD|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|ENCRYPTION_?KEY|` +
 	`(^|_)(PASS|PWD|PW|PSK|SALT|DSN|CREDS|AUTH)\d*$|(^|_)PASS_|PASS$|KEYS?\d*$)`)
 
-// secretPatterns find secrets in texts: command lines, connection strings, configuration. The last group is the secret; a
-// group before it, where there is one, is a name that must be secret too. Words of an argument list are joined by NUL.
+// value of a flag or a setting: in quotes, or up to what ends a word.
+const (
+	value     = `(?:"([^"\x00]+)"|'([^'\x00]+)'|([^\s\x00"';|&)<>-][^\s\x00"';|&)<>]*))`
+	wordStart = `(?:^|[/\s\x00"'])`
+	arguments = `[\s\x00](?:[^|;&]*?[\s\x00])?`
+)
+
+// secretPatterns find secrets in texts: command lines, connection strings, configuration. The last group that matches is the
+// secret; named says that the first is a name, which must be secret too. Words of an argument list are joined by NUL.
 var secretPatterns = []struct {
 	pattern *regexp.Regexp
 	named   bool
@@ -21,17 +28,17 @@ var secretPatterns = []struct {
 	// user:secret@tcp(host:3306)/db
 	{regexp.MustCompile(`[\w.-]+:([^\s:@/\x00"']+)@(?:tcp|tcp6|unix)?\(`), false},
 	// --requirepass secret, --password=secret
-	{regexp.MustCompile(`(?i)(?:^|[\s\x00"'])--?([a-z][a-z0-9._-]*)(?:=|[\s\x00]+)["']?([^\s\x00"';|&)<>-][^\s\x00"';|&)<>]*)`), true},
+	{regexp.MustCompile(`(?i)(?:^|[\s\x00"'])--?([a-z][a-z0-9._-]*)(?:=|[\s\x00]+)` + value), true},
 	// NAME=secret; of an ADO connection string, a query, an assignment, a property
-	{regexp.MustCompile(`(?:^|[\s\x00;?&'"]|-D|-P)([A-Za-z_][A-Za-z0-9_.-]*)[ ]?=[ ]?["']?([^\s\x00"';|&)<>]+)`), true},
+	{regexp.MustCompile(`(?:^|[\s\x00;?&'"]|-D|-P)([A-Za-z_][A-Za-z0-9_.-]*)[ ]?=[ ]?` + value), true},
 	// mysqladmin ping -psecret
-	{regexp.MustCompile(`(?:^|[/\s\x00"'])(?:mysql|mariadb)[a-z_-]*[\s\x00](?:[^|;&]*?[\s\x00])?-p["']?([^\s\x00"';|&)]+)`), false},
+	{regexp.MustCompile(wordStart + `(?:mysql|mariadb)[a-z_-]*` + arguments + `-p` + value), false},
 	// redis-cli -a secret, sqlcmd -P secret, mongosh -p secret
-	{regexp.MustCompile(`(?:^|[/\s\x00"'])(?:redis-cli|valkey-cli)[\s\x00](?:[^|;&]*?[\s\x00])?-a[\s\x00]+["']?([^\s\x00"';|&)]+)`), false},
-	{regexp.MustCompile(`(?:^|[/\s\x00"'])sqlcmd[\s\x00](?:[^|;&]*?[\s\x00])?-P[\s\x00]*["']?([^\s\x00"';|&)]+)`), false},
-	{regexp.MustCompile(`(?:^|[/\s\x00"'])mongo(?:sh|dump|restore)?[\s\x00](?:[^|;&]*?[\s\x00])?-p[\s\x00]+["']?([^\s\x00"';|&)]+)`), false},
+	{regexp.MustCompile(wordStart + `(?:redis-cli|valkey-cli)` + arguments + `-a[\s\x00]+` + value), false},
+	{regexp.MustCompile(wordStart + `sqlcmd` + arguments + `-P[\s\x00]*` + value), false},
+	{regexp.MustCompile(wordStart + `mongo(?:sh|dump|restore)?` + arguments + `-p[\s\x00]+` + value), false},
 	// curl -u user:secret
-	{regexp.MustCompile(`(?:^|[/\s\x00"'])curl[\s\x00](?:[^|;&]*?[\s\x00])?(?:-u|--user)[=\s\x00]*["']?[^\s:\x00"']+:([^\s\x00"']+)`), false},
+	{regexp.MustCompile(wordStart + `curl` + arguments + `(?:-u|--user)[=\s\x00]*["']?[^\s:\x00"']+:([^\s\x00"']+)`), false},
 	// Authorization: Bearer secret
 	{regexp.MustCompile(`(?i)authorization["']?\s*[:=]\s*["']?(?:bearer|basic|token)\s+([^\s\x00"']+)`), false},
 }
@@ -77,6 +84,9 @@ func secretSpans(text string) []span {
 	for _, p := range secretPatterns {
 		for _, m := range p.pattern.FindAllStringSubmatchIndex(text, -1) {
 			last := len(m) - 2
+			for m[last] < 0 {
+				last -= 2
+			}
 			if p.named && !isSecretName(text[m[2]:m[3]]) || isPlaceholder(text[m[last]:m[last+1]]) {
 				continue
 			}
@@ -84,6 +94,23 @@ func secretSpans(text string) []span {
 		}
 	}
 	return apart(found)
+}
+
+// argumentSpans are those of an argument list, in which a word that is a secret is one whole, blanks and all.
+func argumentSpans(text string) []span {
+	spans := secretSpans(text)
+	for i := range spans {
+		s := &spans[i]
+		start := strings.LastIndexByte(text[:s.start], wordEnd[0]) + 1
+		if s.start == start && start > 0 || text[start] == '-' && s.start > 0 && text[s.start-1] == '=' {
+			if end := strings.IndexByte(text[s.start:], wordEnd[0]); end >= 0 {
+				s.end = s.start + end
+			} else {
+				s.end = len(text)
+			}
+		}
+	}
+	return apart(spans)
 }
 
 // apart sorts spans and drops those that overlap an earlier one.

@@ -61,6 +61,18 @@ func (x verdictIndex) find(path string) (KeyVerdict, bool) {
 	return KeyVerdict{}, false
 }
 
+// below lists the keys directly below a prefix.
+func (x verdictIndex) below(prefix string) []string {
+	var names []string
+	for _, path := range sortedKeys(x) {
+		name, below := strings.CutPrefix(strings.TrimSuffix(path, ".**"), prefix)
+		if below && !strings.Contains(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // keyWalk reports the keys of a model that are approximated or ignored.
 type keyWalk struct {
 	t     *translation
