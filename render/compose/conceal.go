@@ -403,4 +403,6 @@ func (t *translation) concealedObjects() {
 }
 
 // serviceOf is the Compose service of a workload, under its Kubernetes name.
-func serviceOf(obj *unstructured.Unstructured) string { return obj.GetLabels()["app.kubernetes.io/component"] }
+func serviceOf(obj *unstructured.Unstructured) string {
+	return obj.GetLabels()["app.kubernetes.io/component"]
+}

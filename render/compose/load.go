@@ -35,7 +35,7 @@ const (
 // fileLoader turns Compose files into documents that stand alone: interpolated, without aliases, includes and
 // references to other files, every path relative to the root. compose-go then has nothing left to read from a disk.
 type fileLoader struct {
-	in      Input
+	in Input
 	// store holds the names that the secret store knows.
 	store map[string]bool
 	// docs in the order in which compose-go merges them: an included file before the one that includes it.
@@ -79,7 +79,7 @@ func load(ctx context.Context, in Input) (*composetypes.Project, map[string]any,
 	}
 	project, dict, err := l.model(ctx, env)
 	if err != nil {
-		return nil, nil, nil, loadProblem(files[0], err)
+		return nil, nil, nil, loadProblem(files[0], l.fault(ctx, env, err))
 	}
 	if err := l.labelFiles(project); err != nil {
 		return nil, nil, nil, err

@@ -38,9 +38,9 @@ type translation struct {
 	// renames holds the services whose own name Kubernetes does not take.
 	renames      map[string]string
 	envFileCache map[string]map[string]string
-	objs []*unstructured.Unstructured
-	errs []error
-	url  string
+	objs         []*unstructured.Unstructured
+	errs         []error
+	url          string
 }
 
 func newTranslation(in Input, project *composetypes.Project) (*translation, error) {
