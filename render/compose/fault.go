@@ -3,7 +3,7 @@ package compose
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -37,17 +37,51 @@ func (l *fileLoader) fault(ctx context.Context, env map[string]string, err error
 	return err
 }
 
-// keysAt are the keys of the mappings at a path of the documents.
+// keysAt are the keys of the mappings, or the places in the lists, at a path of the documents.
 func keysAt(docs []*document, at []string) []string {
 	names := map[string]bool{}
 	for _, d := range docs {
 		n := d.root
 		for _, key := range at {
-			n = child(n, key)
+			n = entry(n, key)
 		}
-		each(n, func(key string, _ *yaml.Node) { names[key] = true })
+		if n == nil {
+			continue
+		}
+		for _, e := range entries(n) {
+			names[e.key] = true
+		}
 	}
 	return sortedKeys(names)
+}
+
+// keyed is a value of a mapping or a list under its key or place.
+type keyed struct {
+	key   string
+	value *yaml.Node
+}
+
+func entries(n *yaml.Node) []keyed {
+	var out []keyed
+	each(n, func(key string, value *yaml.Node) { out = append(out, keyed{key, value}) })
+	if n.Kind == yaml.SequenceNode && len(n.Content) > 1 {
+		for i, value := range n.Content {
+			out = append(out, keyed{fmt.Sprintf("[%03d]", i), value})
+		}
+	}
+	return out
+}
+
+func entry(n *yaml.Node, key string) *yaml.Node {
+	if n == nil {
+		return nil
+	}
+	for _, e := range entries(n) {
+		if e.key == key {
+			return e.value
+		}
+	}
+	return nil
 }
 
 // reduce copies the documents with one key only at the path. Beside a service, the others stay as names; beside a key of a
@@ -61,32 +95,31 @@ func reduce(docs []*document, at []string, name string) []*document {
 }
 
 func reduceNode(n *yaml.Node, at []string, depth int, name string) *yaml.Node {
-	if n.Kind != yaml.MappingNode {
-		return n
-	}
 	c := *n
-	c.Content = slices.Clone(n.Content)
-	if len(at) > 0 {
-		for i := 0; i+1 < len(c.Content); i += 2 {
-			if c.Content[i].Value == at[0] {
-				c.Content[i+1] = reduceNode(c.Content[i+1], at[1:], depth, name)
-			}
-		}
-		return &c
-	}
 	c.Content = nil
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
-		isBase := depth == 1 && strings.HasPrefix(key.Value, "catalyst.base.")
+	isMap := n.Kind == yaml.MappingNode
+	add := func(key string, value *yaml.Node) {
+		if isMap {
+			c.Content = append(c.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key})
+		}
+		c.Content = append(c.Content, value)
+	}
+	for _, e := range entries(n) {
+		isBase := depth == 1 && strings.HasPrefix(e.key, "catalyst.base.")
 		switch {
-		case key.Value == name || isBase || depth == 2 && key.Value == "image":
-			c.Content = append(c.Content, key, value)
+		case len(at) > 0 && e.key == at[0]:
+			add(e.key, reduceNode(e.value, at[1:], depth, name))
+		case len(at) > 0, e.key == name, isBase, depth == 2 && e.key == "image":
+			add(e.key, e.value)
 		case depth == 1:
-			c.Content = append(c.Content, key, stub())
+			add(e.key, stub())
 		}
 	}
-	if depth == 2 && child(&c, "image") == nil && name != "build" {
+	if len(at) == 0 && depth == 2 && isMap && child(&c, "image") == nil && name != "build" {
 		set(&c, "image", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "stub"})
+	}
+	if len(c.Content) == 0 { // a scalar, or a list of one
+		c.Content = n.Content
 	}
 	return &c
 }
