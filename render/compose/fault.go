@@ -96,6 +96,10 @@ func reduce(docs []*document, at []string, name string) []*document {
 
 func reduceNode(n *yaml.Node, at []string, depth int, name string) *yaml.Node {
 	c := *n
+	all := entries(n)
+	if len(all) == 0 { // a scalar, or a list of one
+		return &c
+	}
 	c.Content = nil
 	isMap := n.Kind == yaml.MappingNode
 	add := func(key string, value *yaml.Node) {
@@ -104,7 +108,7 @@ func reduceNode(n *yaml.Node, at []string, depth int, name string) *yaml.Node {
 		}
 		c.Content = append(c.Content, value)
 	}
-	for _, e := range entries(n) {
+	for _, e := range all {
 		isBase := depth == 1 && strings.HasPrefix(e.key, "catalyst.base.")
 		switch {
 		case len(at) > 0 && e.key == at[0]:
@@ -117,9 +121,6 @@ func reduceNode(n *yaml.Node, at []string, depth int, name string) *yaml.Node {
 	}
 	if len(at) == 0 && depth == 2 && isMap && child(&c, "image") == nil && name != "build" {
 		set(&c, "image", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "stub"})
-	}
-	if len(c.Content) == 0 { // a scalar, or a list of one
-		c.Content = n.Content
 	}
 	return &c
 }
