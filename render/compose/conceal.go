@@ -26,10 +26,7 @@ func (t *translation) conceal(svc composetypes.ServiceConfig, pod *corev1.PodTem
 	changed := false
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
-			c := &concealer{t: t, service: svc.Name, container: &list[i]}
-			c.commandLine()
-			c.handlers()
-			changed = changed || c.moved
+			changed = t.concealContainer(svc.Name, &list[i]) || changed
 		}
 	}
 	if changed {
@@ -42,6 +39,14 @@ func (t *translation) conceal(svc composetypes.ServiceConfig, pod *corev1.PodTem
 	if len(pod.Annotations) == 0 {
 		pod.Annotations = nil
 	}
+}
+
+// concealContainer takes what is secret out of a container of a service, and reports whether there was any.
+func (t *translation) concealContainer(service string, container *corev1.Container) bool {
+	c := &concealer{t: t, service: service, container: container}
+	c.commandLine()
+	c.handlers()
+	return c.moved
 }
 
 // concealer works on one container.
@@ -291,29 +296,32 @@ func (t *translation) concealConfig(service, name string) (string, bool) {
 		return secret, secret != ""
 	}
 	t.sealedConfigs[name] = ""
-	for i, obj := range t.objs {
-		if obj.GetKind() != "ConfigMap" || obj.GetName() != name {
-			continue
+	for ; t.indexed < len(t.objs); t.indexed++ {
+		if obj := t.objs[t.indexed]; obj.GetKind() == "ConfigMap" {
+			t.configMaps[obj.GetName()] = t.indexed
 		}
-		cm := &corev1.ConfigMap{}
-		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, cm); err != nil {
-			t.errs = append(t.errs, fmt.Errorf("reading ConfigMap %s: %w", name, err))
-			return "", false
-		}
-		if !t.configHoldsSecret(cm) {
-			return "", false
-		}
-		secret := t.secretOf(cm)
-		u, err := manifest.FromTyped(secret)
-		if err != nil {
-			t.errs = append(t.errs, err)
-			return "", false
-		}
-		t.objs[i], t.sealedConfigs[name] = u, secret.Name
-		t.note(service, "configs", approximated, "a mounted file holds a secret: it comes from a sealed Secret; keep secrets out of the repository with catalyst secret set")
-		return secret.Name, true
 	}
-	return "", false
+	i, exists := t.configMaps[name]
+	if !exists {
+		return "", false
+	}
+	cm := &corev1.ConfigMap{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(t.objs[i].Object, cm); err != nil {
+		t.errs = append(t.errs, fmt.Errorf("reading ConfigMap %s: %w", name, err))
+		return "", false
+	}
+	if !t.configHoldsSecret(cm) {
+		return "", false
+	}
+	secret := t.secretOf(cm)
+	u, err := manifest.FromTyped(secret)
+	if err != nil {
+		t.errs = append(t.errs, err)
+		return "", false
+	}
+	t.objs[i], t.sealedConfigs[name] = u, secret.Name
+	t.note(service, "configs", approximated, "a mounted file holds a secret: it comes from a sealed Secret; keep secrets out of the repository with catalyst secret set")
+	return secret.Name, true
 }
 
 func (t *translation) configHoldsSecret(cm *corev1.ConfigMap) bool {

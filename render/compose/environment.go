@@ -16,8 +16,10 @@ import (
 
 var (
 	// mark is a variable that only the secret store knows.
-	mark    = regexp.MustCompile(secretStart + `([A-Za-z_][A-Za-z0-9_]*)` + secretEnd)
-	envName = regexp.MustCompile(`^[-._a-zA-Z][-._a-zA-Z0-9]*$`)
+	mark = regexp.MustCompile(secretStart + `([A-Za-z_][A-Za-z0-9_]*)` + secretEnd)
+	// kubeletReference is what the kubelet expands in a command or a variable.
+	kubeletReference = regexp.MustCompile(`^\$\(([A-Za-z_][A-Za-z0-9_]*)\)`)
+	envName          = regexp.MustCompile(`^[-._a-zA-Z][-._a-zA-Z0-9]*$`)
 )
 
 // environment of a service: env files, then environment, then values.services.<name>, the last winning. A value of the
@@ -31,7 +33,7 @@ func (t *translation) environment(svc composetypes.ServiceConfig) []corev1.EnvVa
 		refs = append(refs, fromSecret(bound[key], SecretsName, key))
 	}
 	for _, name := range sortedKeys(values) {
-		value := t.renamed(svc.Name, values[name])
+		value := t.renamed(svc.Name, name, values[name])
 		switch {
 		case !envName.MatchString(name):
 			t.refuseKey(svc.Name, "environment", fmt.Sprintf("%q is not a variable name", name), "use letters, digits and _")
@@ -241,8 +243,27 @@ func escapeBefore(s string, next byte) string {
 	return b.String()
 }
 
-// unescape is what the kubelet makes of an escaped text.
-func unescape(s string) string { return strings.ReplaceAll(s, "$$", "$") }
+// unescape is what the kubelet makes of an escaped text; a reference that stands in it becomes a mark again.
+func unescape(s string) string {
+	if !strings.Contains(s, "$") {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		reference := kubeletReference.FindStringSubmatch(s[i:])
+		switch {
+		case strings.HasPrefix(s[i:], "$$"):
+			b.WriteByte('$')
+			i++
+		case reference != nil:
+			b.WriteString(secretStart + reference[1] + secretEnd)
+			i += len(reference[0]) - 1
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}
 
 func escapeAll(list []string) []string {
 	out := make([]string, len(list))
@@ -250,31 +271,4 @@ func escapeAll(list []string) []string {
 		out[i] = escape(s)
 	}
 	return out
-}
-
-// renamed writes the new names of services whose own Kubernetes does not take, where a value names the host.
-func (t *translation) renamed(service, value string) string {
-	if len(t.renames) == 0 {
-		return value
-	}
-	var b strings.Builder
-	at := 0
-	for at < len(value) {
-		end := at
-		for end < len(value) && !strings.ContainsRune("/@,= :;", rune(value[end])) {
-			end++
-		}
-		host := value[at:end]
-		name, changed := t.renames[host]
-		if changed && (at == 0 || value[at-1] != ':' && value[at-1] != ';') && (end == len(value) || value[end] != '@' && value[end] != '=') {
-			t.note(service, "environment", approximated, fmt.Sprintf("the host %q is called %q: Kubernetes names are DNS labels", host, name))
-			host = name
-		}
-		b.WriteString(host)
-		if end < len(value) {
-			b.WriteByte(value[end])
-		}
-		at = end + 1
-	}
-	return b.String()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -16,17 +17,18 @@ const maxTrials = 100
 // names another each time, and an error must be the same for the same input.
 func (l *fileLoader) fault(ctx context.Context, env map[string]string, err error) error {
 	trials := 0
-	docs, at := l.docs, []string{"services"}
+	docs, at := l.docs, []string(nil)
+	sections := append([]string{"services"}, keysAt(docs, nil)...)
 	for len(at) < 8 {
 		found := false
-		for _, name := range keysAt(docs, at) {
+		for _, path := range candidates(docs, at, sections) {
 			if trials++; trials > maxTrials || ctx.Err() != nil {
 				return err
 			}
 			trial := *l
-			trial.docs = reduce(docs, at, name)
+			trial.docs = reduce(docs, path)
 			if _, _, e := trial.model(ctx, env); e != nil && !errors.Is(e, ctx.Err()) {
-				docs, err, at, found = trial.docs, e, append(at, name), true
+				docs, err, at, found = trial.docs, e, path, true
 				break
 			}
 		}
@@ -35,6 +37,24 @@ func (l *fileLoader) fault(ctx context.Context, env map[string]string, err error
 		}
 	}
 	return err
+}
+
+// candidates are the paths one step below a path; at first those of all sections, services before the others.
+func candidates(docs []*document, at, sections []string) [][]string {
+	var out [][]string
+	if at != nil {
+		sections = []string{at[0]}
+	}
+	for _, section := range sections {
+		path := at
+		if at == nil {
+			path = []string{section}
+		}
+		for _, name := range keysAt(docs, path) {
+			out = append(out, append(slices.Clone(path), name))
+		}
+	}
+	return out
 }
 
 // keysAt are the keys of the mappings, or the places in the lists, at a path of the documents.
@@ -84,17 +104,17 @@ func entry(n *yaml.Node, key string) *yaml.Node {
 	return nil
 }
 
-// reduce copies the documents with one key only at the path. Beside a service, the others stay as names; beside a key of a
-// service, its image.
-func reduce(docs []*document, at []string, name string) []*document {
+// reduce copies the documents with nothing beside a path. Beside a service or a volume, the others stay as names; beside a
+// key of a service, its image.
+func reduce(docs []*document, path []string) []*document {
 	var out []*document
 	for _, d := range docs {
-		out = append(out, &document{file: d.file, root: reduceNode(d.root, at, len(at), name)})
+		out = append(out, &document{file: d.file, root: reduceNode(d.root, path, 0)})
 	}
 	return out
 }
 
-func reduceNode(n *yaml.Node, at []string, depth int, name string) *yaml.Node {
+func reduceNode(n *yaml.Node, path []string, depth int) *yaml.Node {
 	c := *n
 	all := entries(n)
 	if len(all) == 0 { // a scalar, or a list of one
@@ -108,26 +128,47 @@ func reduceNode(n *yaml.Node, at []string, depth int, name string) *yaml.Node {
 		}
 		c.Content = append(c.Content, value)
 	}
+	service := path[0] == "services"
 	for _, e := range all {
-		isBase := depth == 1 && strings.HasPrefix(e.key, "catalyst.base.")
+		isBase := service && depth == 1 && strings.HasPrefix(e.key, "catalyst.base.")
 		switch {
-		case len(at) > 0 && e.key == at[0]:
-			add(e.key, reduceNode(e.value, at[1:], depth, name))
-		case len(at) > 0, e.key == name, isBase, depth == 2 && e.key == "image":
+		case e.key == path[depth] && depth+1 < len(path):
+			add(e.key, reduceNode(e.value, path, depth+1))
+		case depth == 0:
+			add(e.key, stubs(e.key, e.value))
+		case e.key == path[depth], isBase, service && depth == 2 && e.key == "image":
 			add(e.key, e.value)
-		case depth == 1:
-			add(e.key, stub())
+		case depth == 1 && stub(path[0]) != nil:
+			add(e.key, stub(path[0]))
 		}
 	}
-	if len(at) == 0 && depth == 2 && isMap && child(&c, "image") == nil && name != "build" {
+	if service && depth == 2 && isMap && child(&c, "image") == nil && path[2] != "build" {
 		set(&c, "image", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "stub"})
 	}
 	return &c
 }
 
-// stub is the least that a service must be.
-func stub() *yaml.Node {
+// stubs are the names of a section alone, so that what refers to them finds them.
+func stubs(section string, n *yaml.Node) *yaml.Node {
+	if n.Kind != yaml.MappingNode || stub(section) == nil {
+		return n
+	}
+	c := *n
+	c.Content = nil
+	for _, e := range entries(n) {
+		set(&c, e.key, stub(section))
+	}
+	return &c
+}
+
+// stub is the least that an entry of a section must be; nil for what is no section of names.
+func stub(section string) *yaml.Node {
+	pairs := map[string][2]string{"services": {"image", "stub"}, "models": {"model", "stub"}, "secrets": {"file", "stub"}, "configs": {"file", "stub"}}
 	n := &yaml.Node{Kind: yaml.MappingNode}
-	set(n, "image", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "stub"})
+	if pair, ok := pairs[section]; ok {
+		set(n, pair[0], &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: pair[1]})
+	} else if section != "networks" && section != "volumes" {
+		return nil
+	}
 	return n
 }

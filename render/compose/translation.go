@@ -33,6 +33,9 @@ type translation struct {
 	// known are the secret values of the application's variables; sealedConfigs the Secrets that took the place of ConfigMaps.
 	known         knownSecrets
 	sealedConfigs map[string]string
+	// configMaps finds those among the first indexed objects.
+	configMaps map[string]int
+	indexed    int
 	// store holds the names that the secret store knows.
 	store map[string]bool
 	// renames holds the services whose own name Kubernetes does not take.
@@ -51,7 +54,7 @@ func newTranslation(in Input, project *composetypes.Project) (*translation, erro
 	}
 	t := &translation{in: in, file: files[0], variables: variables, project: project, ports: map[string][]port{}, oneShot: map[string]bool{},
 		usual: map[resourceOf]bool{}, concealed: map[string]map[string]string{},
-		sealedConfigs: map[string]string{}, store: storeNames(in), renames: map[string]string{}, envFileCache: map[string]map[string]string{}}
+		sealedConfigs: map[string]string{}, configMaps: map[string]int{}, store: storeNames(in), renames: map[string]string{}, envFileCache: map[string]map[string]string{}}
 	t.names = kubernetesNames(project.ServiceNames())
 	for service, name := range t.names {
 		if name != service {

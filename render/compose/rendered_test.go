@@ -15,14 +15,14 @@ import (
 	"catalyst.dev/catalyst/render/manifest"
 )
 
-// app is a rendered application.
-type app struct {
+// rendered is a rendered application.
+type rendered struct {
 	objects map[string]*unstructured.Unstructured
 	report  *manifest.Report
 }
 
 // renderApp renders files, whose compose.yaml must be good.
-func renderApp(t *testing.T, files map[string]string, change func(*compose.Input)) app {
+func renderApp(t *testing.T, files map[string]string, change func(*compose.Input)) rendered {
 	t.Helper()
 	a, err := tryApp(t, files, change)
 	if err != nil {
@@ -31,7 +31,7 @@ func renderApp(t *testing.T, files map[string]string, change func(*compose.Input
 	return a
 }
 
-func tryApp(t *testing.T, files map[string]string, change func(*compose.Input)) (app, error) {
+func tryApp(t *testing.T, files map[string]string, change func(*compose.Input)) (rendered, error) {
 	t.Helper()
 	tree := fstest.MapFS{}
 	for name, text := range files {
@@ -42,14 +42,14 @@ func tryApp(t *testing.T, files map[string]string, change func(*compose.Input)) 
 		change(&in)
 	}
 	result, err := compose.Render(t.Context(), in)
-	a := app{objects: map[string]*unstructured.Unstructured{}, report: in.Report}
+	a := rendered{objects: map[string]*unstructured.Unstructured{}, report: in.Report}
 	for _, o := range result.Objects {
 		a.objects[o.GetKind()+"/"+o.GetName()] = o
 	}
 	return a, err
 }
 
-func (a app) get(t *testing.T, name string, into runtime.Object) {
+func (a rendered) get(t *testing.T, name string, into runtime.Object) {
 	t.Helper()
 	o := a.objects[name]
 	if o == nil {
@@ -60,20 +60,20 @@ func (a app) get(t *testing.T, name string, into runtime.Object) {
 	}
 }
 
-func (a app) deployment(t *testing.T, name string) *appsv1.Deployment {
+func (a rendered) deployment(t *testing.T, name string) *appsv1.Deployment {
 	t.Helper()
 	d := &appsv1.Deployment{}
 	a.get(t, "Deployment/"+name, d)
 	return d
 }
 
-func (a app) container(t *testing.T, name string) corev1.Container {
+func (a rendered) container(t *testing.T, name string) corev1.Container {
 	t.Helper()
 	return a.deployment(t, name).Spec.Template.Spec.Containers[0]
 }
 
 // secret is the data of a Secret.
-func (a app) secret(t *testing.T, name string) map[string]string {
+func (a rendered) secret(t *testing.T, name string) map[string]string {
 	t.Helper()
 	s := &corev1.Secret{}
 	a.get(t, "Secret/"+name, s)
@@ -85,7 +85,7 @@ func (a app) secret(t *testing.T, name string) map[string]string {
 }
 
 // texts are all objects but the Secrets, as JSON.
-func (a app) texts(t *testing.T) string {
+func (a rendered) texts(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	for _, o := range a.objects {
@@ -96,7 +96,7 @@ func (a app) texts(t *testing.T) string {
 	return b.String()
 }
 
-func (a app) says(part string) bool {
+func (a rendered) says(part string) bool {
 	for _, f := range a.report.Findings {
 		if strings.Contains(f.Subject+" "+f.Key+": "+f.Reason, part) {
 			return true
