@@ -388,6 +388,40 @@ func (t *translation) concealAnnotations(service string, annotations map[string]
 	}
 }
 
+// refuseMarks refuses what refers to the secret store where no reference can stand: rendering never sees the value.
+func (t *translation) refuseMarks() {
+	for _, obj := range t.objs {
+		if name := findMark(obj.Object); name != "" {
+			t.errs = append(t.errs, &manifest.Problem{File: t.file, Subject: obj.GetKind() + "/" + obj.GetName(), Field: name,
+				Message: "its value is known to the secret store only, and cannot stand here",
+				Remedy:  "name the variable in environment, command or healthcheck, or set it in values.variables if it is no secret"})
+		}
+	}
+}
+
+// findMark is the name in the first mark of a value; empty when there is none.
+func findMark(v any) string {
+	switch v := v.(type) {
+	case string:
+		if m := mark.FindStringSubmatch(v); m != nil {
+			return m[1]
+		}
+	case []any:
+		for _, item := range v {
+			if name := findMark(item); name != "" {
+				return name
+			}
+		}
+	case map[string]any:
+		for _, key := range sortedKeys(v) {
+			if name := findMark(v[key]); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
 // concealedObjects adds the Secrets that hold what was concealed, and looks over the annotations of the workloads.
 func (t *translation) concealedObjects() {
 	for _, obj := range t.objs {
@@ -400,6 +434,7 @@ func (t *translation) concealedObjects() {
 			obj.SetAnnotations(annotations)
 		}
 	}
+	t.refuseMarks()
 	for _, service := range sortedKeys(t.concealed) {
 		data := map[string][]byte{}
 		for name, value := range t.concealed[service] {

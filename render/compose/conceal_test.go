@@ -241,4 +241,8 @@ services:
 	if err == nil || !strings.Contains(err.Error(), "services.web.image") || !strings.Contains(err.Error(), "secret store") {
 		t.Errorf("a secret as an image: %v", err)
 	}
+	a, err = tryApp(t, map[string]string{"compose.yaml": "services: {web: {image: x, configs: [c]}}\nconfigs: {c: {content: 'a ${TAG}'}}\n"}, func(in *compose.Input) { in.SecretNames = []string{"TAG"} })
+	if err == nil && strings.Contains(a.texts(t), "\uE0C5") || err != nil && !strings.Contains(err.Error(), "secret store only") {
+		t.Errorf("a secret in a config: %v", err)
+	}
 }

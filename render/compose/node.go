@@ -188,6 +188,9 @@ func (l *fileLoader) interpolateText(file, field string, n *yaml.Node, env map[s
 // takesSecrets tells the fields in which a variable of the secret store can be referred to.
 func takesSecrets(field string) bool {
 	parts := strings.SplitN(field, ".", 4)
+	if parts[0] == "configs" {
+		return strings.HasSuffix(field, ".content")
+	}
 	if len(parts) < 3 || parts[0] != "services" && parts[0] != "jobs" {
 		return false
 	}

@@ -17,14 +17,16 @@ const (
 	arguments = `[\s\x00](?:[^|;&]*?[\s\x00])?`
 )
 
+// secretURL is scheme://user:secret@host, in which the user may be missing.
+var secretURL = regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^/\s:@\x00"']*:([^/\s@\x00"']+)@`)
+
 // secretPatterns find secrets in texts: command lines, connection strings, configuration. The last group that matches is the
 // secret; named says that the first is a name, which must be secret too. Words of an argument list are joined by NUL.
 var secretPatterns = []struct {
 	pattern *regexp.Regexp
 	named   bool
 }{
-	// scheme://user:secret@host, in which the user may be missing.
-	{regexp.MustCompile(`(?i)[a-z][a-z0-9+.-]*://[^/\s:@\x00"']*:([^/\s@\x00"']+)@`), false},
+	{secretURL, false},
 	// user:secret@tcp(host:3306)/db
 	{regexp.MustCompile(`[\w.-]+:([^\s:@/\x00"']+)@(?:tcp|tcp6|unix)?\(`), false},
 	// --requirepass secret, --password=secret
