@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -96,6 +97,9 @@ func checkVersion1(file string, root *yaml.Node) error {
 		Remedy: "indent all services under services:, as Compose has read them since version 2"}
 }
 
+// entryName is what Compose takes as the name of a service, a network, a volume and so on.
+var entryName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
+
 // checkKeys refuses the keys of the file and its services that the Compose specification does not know, with the one that
 // may be meant.
 func checkKeys(file string, root *yaml.Node) error {
@@ -119,6 +123,14 @@ func checkKeys(file string, root *yaml.Node) error {
 	each(child(root, "services"), func(name string, s *yaml.Node) {
 		each(s, func(key string, _ *yaml.Node) { unknown(name, "services.*.", key) })
 	})
+	for _, section := range []string{"services", "networks", "volumes", "secrets", "configs", "models"} {
+		each(child(root, section), func(name string, _ *yaml.Node) {
+			if !entryName.MatchString(name) && !strings.HasPrefix(name, "x-") {
+				errs = append(errs, &manifest.Problem{File: file, Field: section, Message: fmt.Sprintf("%q is not a name", name),
+					Remedy: "use letters, digits, '.', '_' and '-'"})
+			}
+		})
+	}
 	return errors.Join(errs...)
 }
 
