@@ -22,6 +22,29 @@ var (
 	envName          = regexp.MustCompile(`^[-._a-zA-Z][-._a-zA-Z0-9]*$`)
 )
 
+// variableState is what a translation knows of variables and their secrets.
+type variableState struct {
+	// store holds the names that the secret store knows.
+	store map[string]bool
+	// known are the secret values of the application's variables.
+	known knownSecrets
+	// concealed holds the values that must not stand in a manifest, by service and variable.
+	concealed map[string]map[string]string
+	// sealedConfigs holds the Secrets that took the place of ConfigMaps, whose names lead to nothing when they stayed.
+	sealedConfigs map[string]string
+	// configMaps finds those among the first indexed objects.
+	configMaps map[string]int
+	indexed    int
+	// renames holds the services whose own name Kubernetes does not take.
+	renames      map[string]string
+	envFileCache map[string]map[string]string
+}
+
+func newVariableState(in Input) variableState {
+	return variableState{store: storeNames(in), concealed: map[string]map[string]string{}, sealedConfigs: map[string]string{},
+		configMaps: map[string]int{}, envFileCache: map[string]map[string]string{}}
+}
+
 // environment of a service: env files, then environment, then values.services.<name>, the last winning. A value of the
 // secret store is referred to; others that look like secrets go into a Secret of the service's own, which is sealed later.
 func (t *translation) environment(svc composetypes.ServiceConfig) []corev1.EnvVar {

@@ -31,3 +31,13 @@ func (t *translation) renamed(service, name, value string) string {
 	}
 	return b.String()
 }
+
+// findRenames finds the services whose own name Kubernetes does not take.
+func (t *translation) findRenames() {
+	t.renames = map[string]string{}
+	for service, name := range t.names {
+		if name != service {
+			t.renames[service] = name
+		}
+	}
+}

@@ -26,24 +26,12 @@ type translation struct {
 	ports map[string][]port
 	// oneShot marks the services that run to their end.
 	oneShot map[string]bool
+	variableState
 	// usual marks the requests that stand for the LimitRange's, not for what the application asks for.
 	usual map[resourceOf]bool
-	// concealed holds the values that must not stand in a manifest, by service and variable.
-	concealed map[string]map[string]string
-	// known are the secret values of the application's variables; sealedConfigs the Secrets that took the place of ConfigMaps.
-	known         knownSecrets
-	sealedConfigs map[string]string
-	// configMaps finds those among the first indexed objects.
-	configMaps map[string]int
-	indexed    int
-	// store holds the names that the secret store knows.
-	store map[string]bool
-	// renames holds the services whose own name Kubernetes does not take.
-	renames      map[string]string
-	envFileCache map[string]map[string]string
-	objs         []*unstructured.Unstructured
-	errs         []error
-	url          string
+	objs  []*unstructured.Unstructured
+	errs  []error
+	url   string
 }
 
 func newTranslation(in Input, project *composetypes.Project) (*translation, error) {
@@ -52,15 +40,10 @@ func newTranslation(in Input, project *composetypes.Project) (*translation, erro
 	if err != nil {
 		return nil, err
 	}
-	t := &translation{in: in, file: files[0], variables: variables, project: project, ports: map[string][]port{}, oneShot: map[string]bool{},
-		usual: map[resourceOf]bool{}, concealed: map[string]map[string]string{},
-		sealedConfigs: map[string]string{}, configMaps: map[string]int{}, store: storeNames(in), renames: map[string]string{}, envFileCache: map[string]map[string]string{}}
+	t := &translation{in: in, file: files[0], variables: variables, project: project, ports: map[string][]port{}, oneShot: map[string]bool{}}
+	t.variableState, t.usual = newVariableState(in), map[resourceOf]bool{}
 	t.names = kubernetesNames(project.ServiceNames())
-	for service, name := range t.names {
-		if name != service {
-			t.renames[service] = name
-		}
-	}
+	t.findRenames()
 	return t, nil
 }
 
