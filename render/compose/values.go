@@ -90,7 +90,7 @@ func (t *translation) checkServiceValues(name string, v any) {
 	for _, key := range sortedKeys(own) {
 		switch key {
 		case "replicas":
-			if n, isNumber := number(own[key]); own[key] != float64(0) && own[key] != 0 && (!isNumber || float64(n) != asFloat(own[key])) {
+			if f := asFloat(own[key]); f < 0 || f != float64(int64(f)) {
 				t.valueProblem(at+".replicas", fmt.Sprintf("%v is not a whole number", own[key]), "write it as 2")
 			}
 		case "image":
