@@ -8,7 +8,7 @@ import (
 
 // secretName is the name of a variable, a flag or a key whose value is secret.
 var secretName = regexp.MustCompile(`(?i)(PASSWORD|PASSWD|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|ENCRYPTION_?KEY|` +
-	`(^|_)(PASS|PWD|PW|PSK|SALT|DSN|CREDS|AUTH)\d*$|(^|_)PASS_|PASS$|KEYS?\d*$)`)
+	`(^|_)(PASS|PWD|PW|PSK|SALT|DSN|CREDS)\d*$|_AUTH\d*$|(^|_)PASS_|PASS$|KEYS?\d*$)`)
 
 // value of a flag or a setting: in quotes, or up to what ends a word.
 const (
