@@ -19,6 +19,7 @@ const annotationImageRef = "catalyst.dev/image-ref"
 
 // image of a service: values.services, then the image rule, then what its build pushes, then its own.
 func (t *translation) image(svc composetypes.ServiceConfig) string {
+	t.notePullPolicy(svc)
 	if own, ok := t.serviceValues(svc.Name)["image"].(string); ok && own != "" {
 		return own
 	}
@@ -66,18 +67,22 @@ func repository(ref string) string {
 }
 
 // pullPolicy translates pull_policy; empty is Kubernetes' own default.
-func (t *translation) pullPolicy(svc composetypes.ServiceConfig) corev1.PullPolicy {
-	switch policy := svc.PullPolicy; {
+func pullPolicy(policy string) corev1.PullPolicy {
+	switch {
 	case policy == composetypes.PullPolicyAlways:
 		return corev1.PullAlways
-	case policy == composetypes.PullPolicyMissing, policy == composetypes.PullPolicyIfNotPresent:
-		return corev1.PullIfNotPresent
+	case policy == "", policy == composetypes.PullPolicyBuild:
+		return ""
+	}
+	return corev1.PullIfNotPresent
+}
+
+// notePullPolicy reports the policies that Kubernetes does not have.
+func (t *translation) notePullPolicy(svc composetypes.ServiceConfig) {
+	switch policy := svc.PullPolicy; {
 	case policy == composetypes.PullPolicyNever:
 		t.note(svc.Name, "pull_policy", approximated, "IfNotPresent: a node of the cluster has no image that nobody pulled")
-		return corev1.PullIfNotPresent
 	case policy == "daily", policy == "weekly", policy == composetypes.PullPolicyRefresh, strings.HasPrefix(policy, "every_"):
 		t.note(svc.Name, "pull_policy", approximated, fmt.Sprintf("%s: an image is pulled when its reference changes", policy))
-		return corev1.PullIfNotPresent
 	}
-	return ""
 }

@@ -226,7 +226,7 @@ func (t *translation) nodeAccess(svc composetypes.ServiceConfig, pod *corev1.Pod
 	if svc.UseAPISocket {
 		const socket = "/var/run/docker.sock"
 		kind := corev1.HostPathSocket
-		mountHost(pod, c, "docker-socket", socket, socket, kind)
+		addHostPath(pod, c, "docker-socket", socket, socket, kind)
 		t.note(svc.Name, "use_api_socket", approximated, "the node's Docker socket, which nodes without Docker have not")
 	}
 	t.unsafeSysctls(svc, pod)
@@ -247,7 +247,7 @@ func (t *translation) device(svc composetypes.ServiceConfig, i int, d composetyp
 		t.refuseKey(svc.Name, key, fmt.Sprintf("%s:%s are not absolute paths", d.Source, target), "name the device as /dev/…")
 		return
 	}
-	mountHost(pod, c, fmt.Sprintf("device-%d", i), path.Clean(d.Source), path.Clean(target), corev1.HostPathUnset)
+	addHostPath(pod, c, fmt.Sprintf("device-%d", i), path.Clean(d.Source), path.Clean(target), corev1.HostPathUnset)
 	yes := true
 	if c.SecurityContext == nil {
 		c.SecurityContext = &corev1.SecurityContext{}
@@ -256,7 +256,7 @@ func (t *translation) device(svc composetypes.ServiceConfig, i int, d composetyp
 	t.note(svc.Name, key, approximated, "the container is privileged, as only those may open a device of the node")
 }
 
-func mountHost(pod *corev1.PodSpec, c *corev1.Container, name, source, target string, kind corev1.HostPathType) {
+func addHostPath(pod *corev1.PodSpec, c *corev1.Container, name, source, target string, kind corev1.HostPathType) {
 	if slices.ContainsFunc(c.VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == target }) {
 		return
 	}

@@ -110,7 +110,7 @@ func (t *translation) pod(svc composetypes.ServiceConfig) corev1.PodTemplateSpec
 		Command: escapeAll(svc.Entrypoint), Args: escapeAll(svc.Command),
 		WorkingDir: svc.WorkingDir, Env: env, Ports: containerPorts(t.ports[svc.Name]),
 		Resources: t.resources(svc), VolumeMounts: mounts, ReadinessProbe: readiness, StartupProbe: startup,
-		SecurityContext: t.containerSecurity(svc), TTY: svc.Tty, Stdin: svc.StdinOpen, ImagePullPolicy: t.pullPolicy(svc),
+		SecurityContext: t.containerSecurity(svc), TTY: svc.Tty, Stdin: svc.StdinOpen, ImagePullPolicy: pullPolicy(svc.PullPolicy),
 		Lifecycle: lifecycle(svc),
 	}
 	pod := corev1.PodTemplateSpec{
