@@ -41,10 +41,11 @@ check: setup
 	./test/generated.sh
 	$(GO) test ./test/ -run 'Imports'
 
-## generate: deepcopy functions and CRDs from the types in api/
+## generate: deepcopy functions and CRDs from the types in api/, the table in docs/compose.md from render/compose
 generate:
 	$(TOOLS) controller-gen object paths=./api/...
 	$(TOOLS) controller-gen crd:allowDangerousTypes=false paths=./api/... output:crd:dir=api/crds
+	$(GO) test ./render/compose -run Documentation -count 1 -update >/dev/null
 
 ## bench: the benchmarks, each beside what a script does with the command-line tools in the same run
 bench: setup

@@ -52,10 +52,11 @@ func (j *job) compose(ctx context.Context, out *Output) error {
 		Host: j.host, TLS: p.Ingress.TLS, IngressClass: p.Ingress.ClassName, ClusterIssuer: p.Ingress.ClusterIssuer,
 		StorageClass: p.Storage.ClassName, StorageSize: j.storageSize(),
 		Development: j.in.Environment.Spec.DeploymentMode != v1alpha1.ModeProduction,
-		Privileged:  base.Level(j.in.Platform, j.in.Project) == "privileged",
 		DaemonSets:  policy.AllowsKind(j.in.Platform, j.key.Team+"/"+j.key.Project, "DaemonSet.apps"),
 		WaitImage:   p.WaitImage,
 		SecretNames: j.in.SecretNames, Report: &out.Report,
+		Quota: base.Quota(j.in.Platform, j.in.Project), ContainerDefaults: base.ContainerDefaults(j.in.Platform, j.in.Project),
+		Privileged: p.Policy.Level(j.key.Team+"/"+j.key.Project) == v1alpha1.PodSecurityPrivileged,
 	}
 	if p.Registry != "" {
 		in.BuildImage = j.buildImage

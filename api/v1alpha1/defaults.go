@@ -70,7 +70,7 @@ func (pl *Platform) SetDefaults() {
 		s.ContainerDefaults.Requests = resources("cpu", "50m", "memory", "64Mi")
 	}
 	if s.ContainerDefaults.Limits == nil {
-		s.ContainerDefaults.Limits = resources("cpu", "1", "memory", "512Mi")
+		s.ContainerDefaults.Limits = resources("cpu", "1", "memory", "2Gi") // servers that people run on laptops need more than half a GiB
 	}
 }
 

@@ -72,7 +72,7 @@ func checkStruct(p *problems, at *field.Path, value any, t reflect.Type) {
 			continue
 		}
 		remedy := ""
-		if near := nearest(key, slices.Sorted(maps.Keys(known))); near != "" {
+		if near := Nearest(key, slices.Sorted(maps.Keys(known))); near != "" {
 			remedy = fmt.Sprintf("did you mean %q?", near)
 		}
 		p.fix(below, remedy, "unknown field")
@@ -138,8 +138,8 @@ func describe(value any) string {
 	return fmt.Sprint(value)
 }
 
-// nearest returns the name that takes the fewest edits to get to, or "" when none is near.
-func nearest(got string, names []string) string {
+// Nearest returns the name that takes the fewest edits to get to, or "" when none is near.
+func Nearest(got string, names []string) string {
 	best, fewest := "", max(2, len(got)/3)+1
 	if len(got) > 64 {
 		return ""

@@ -1,6 +1,9 @@
 package v1alpha1
 
 import (
+	"slices"
+	"strings"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -126,6 +129,13 @@ type PlatformNetwork struct {
 // +kubebuilder:validation:Enum=privileged;baseline;restricted
 type PodSecurityLevel string
 
+// The levels of the Pod Security Standards.
+const (
+	PodSecurityPrivileged PodSecurityLevel = "privileged"
+	PodSecurityBaseline   PodSecurityLevel = "baseline"
+	PodSecurityRestricted PodSecurityLevel = "restricted"
+)
+
 // PlatformPolicy says what rendered objects may be.
 type PlatformPolicy struct {
 	// PodSecurity is the Pod Security Standard that every pod must meet; "baseline" when empty.
@@ -160,6 +170,25 @@ type PolicyException struct {
 	// Hosts outside the environment's own name that Ingresses may serve.
 	// +optional
 	Hosts []string `json:"hosts,omitempty"`
+}
+
+// Level is the Pod Security level of a project, "<team>/<project>": the first exception's that names one, else the Platform's.
+func (p PlatformPolicy) Level(project string) PodSecurityLevel {
+	for _, e := range p.Exceptions {
+		if e.PodSecurity != "" && e.Covers(project) {
+			return e.PodSecurity
+		}
+	}
+	if p.PodSecurity == "" {
+		return PodSecurityBaseline
+	}
+	return p.PodSecurity
+}
+
+// Covers reports whether the exception is for a project, "<team>/<project>".
+func (e PolicyException) Covers(project string) bool {
+	team, _, _ := strings.Cut(project, "/")
+	return slices.Contains(e.Projects, project) || slices.Contains(e.Projects, team+"/*")
 }
 
 // RenderLimits bound one render.

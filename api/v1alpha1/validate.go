@@ -22,7 +22,7 @@ func oneOf[T ~string](p *problems, at *field.Path, got T, allowed ...T) {
 		names[i] = string(a)
 	}
 	remedy := "one of " + strings.Join(names, ", ")
-	if near := nearest(string(got), names); near != "" && got != "" {
+	if near := Nearest(string(got), names); near != "" && got != "" {
 		remedy = "did you mean \"" + near + "\"?"
 	}
 	p.fix(at, remedy, "%q is not allowed", string(got))

@@ -4,6 +4,7 @@ package base
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 
@@ -33,10 +34,10 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 		return nil, err
 	}
 	typed := []runtime.Object{namespace(in)}
-	if quota := resourceQuota(in); quota != nil {
+	if quota := resourceQuota(Quota(in.Platform, in.Project)); quota != nil {
 		typed = append(typed, quota)
 	}
-	typed = append(typed, limitRange(in.Platform.Spec.ContainerDefaults))
+	typed = append(typed, limitRange(ContainerDefaults(in.Platform, in.Project)))
 	for _, p := range network {
 		typed = append(typed, p)
 	}
@@ -54,7 +55,7 @@ func Objects(in Input) ([]*unstructured.Unstructured, error) {
 
 // namespace carries the Pod Security level, so that the API server holds it too.
 func namespace(in Input) *corev1.Namespace {
-	level := Level(in.Platform, in.Project)
+	level := string(in.Platform.Spec.Policy.Level(in.Project.Namespace + "/" + in.Project.Name))
 	return &corev1.Namespace{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Namespace"},
 		ObjectMeta: metav1.ObjectMeta{Name: in.Namespace, Labels: map[string]string{
@@ -64,30 +65,11 @@ func namespace(in Input) *corev1.Namespace {
 	}
 }
 
-// Level is the Pod Security level of a project: the first exception's that names one, else the Platform's, else baseline.
-func Level(platform *v1alpha1.Platform, project *v1alpha1.Project) string {
-	name := project.Namespace + "/" + project.Name
-	for _, e := range platform.Spec.Policy.Exceptions {
-		if e.PodSecurity == "" {
-			continue
-		}
-		for _, p := range e.Projects {
-			if p == name || p == project.Namespace+"/*" {
-				return string(e.PodSecurity)
-			}
-		}
-	}
-	if level := platform.Spec.Policy.PodSecurity; level != "" {
-		return string(level)
-	}
-	return "baseline"
-}
-
-// resourceQuota is the project's over the platform's. A bare cpu or memory bounds requests: a quota on limits would
-// refuse every pod that sets none.
-func resourceQuota(in Input) *corev1.ResourceQuota {
+// Quota is what a namespace may use: the project's over the platform's. A bare cpu or memory bounds requests: a quota on
+// limits would refuse every pod that sets none.
+func Quota(platform *v1alpha1.Platform, project *v1alpha1.Project) corev1.ResourceList {
 	hard := corev1.ResourceList{}
-	for _, list := range []corev1.ResourceList{in.Platform.Spec.Quota, in.Project.Spec.Resources.DefaultQuota} {
+	for _, list := range []corev1.ResourceList{platform.Spec.Quota, project.Spec.Resources.DefaultQuota} {
 		for name, quantity := range list {
 			switch name {
 			case corev1.ResourceCPU, corev1.ResourceMemory, corev1.ResourceEphemeralStorage:
@@ -98,6 +80,10 @@ func resourceQuota(in Input) *corev1.ResourceQuota {
 			hard[name] = quantity
 		}
 	}
+	return hard
+}
+
+func resourceQuota(hard corev1.ResourceList) *corev1.ResourceQuota {
 	if len(hard) == 0 {
 		return nil
 	}
@@ -108,24 +94,41 @@ func resourceQuota(in Input) *corev1.ResourceQuota {
 	}
 }
 
-// limitRange gives containers that ask for nothing the platform's defaults, or small requests: the quota counts requests
-// and refuses pods without them.
-func limitRange(defaults corev1.ResourceRequirements) *corev1.LimitRange {
+// ContainerDefaults are what a container gets that asks for nothing: the platform's, or small requests. A quota refuses
+// pods that say nothing of what it counts, so there is a default for all of that.
+func ContainerDefaults(platform *v1alpha1.Platform, project *v1alpha1.Project) corev1.ResourceRequirements {
 	requests := corev1.ResourceList{corev1.ResourceCPU: *quantity("50m"), corev1.ResourceMemory: *quantity("128Mi")}
-	for name, value := range defaults.Requests {
-		requests[name] = value
+	limits := corev1.ResourceList{}
+	quota := Quota(platform, project)
+	for name, usual := range map[corev1.ResourceName]struct{ request, limit string }{
+		corev1.ResourceCPU: {"50m", "1"}, corev1.ResourceMemory: {"128Mi", "512Mi"}, corev1.ResourceEphemeralStorage: {"128Mi", "2Gi"},
+	} {
+		if _, counted := quota["requests."+name]; counted {
+			requests[name] = *quantity(usual.request)
+		}
+		if _, counted := quota["limits."+name]; counted {
+			limits[name] = *quantity(usual.limit)
+		}
 	}
-	for name, limit := range defaults.Limits { // a request above its limit is invalid
+	maps.Copy(requests, platform.Spec.ContainerDefaults.Requests)
+	maps.Copy(limits, platform.Spec.ContainerDefaults.Limits)
+	for name, limit := range limits { // a request above its limit is invalid
 		if request, ok := requests[name]; ok && request.Cmp(limit) > 0 {
 			requests[name] = limit
 		}
 	}
+	return corev1.ResourceRequirements{Requests: requests, Limits: limits}
+}
+
+func limitRange(defaults corev1.ResourceRequirements) *corev1.LimitRange {
+	item := corev1.LimitRangeItem{Type: corev1.LimitTypeContainer, DefaultRequest: defaults.Requests}
+	if len(defaults.Limits) > 0 {
+		item.Default = defaults.Limits
+	}
 	return &corev1.LimitRange{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "LimitRange"},
 		ObjectMeta: metav1.ObjectMeta{Name: "catalyst"},
-		Spec: corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{{
-			Type: corev1.LimitTypeContainer, DefaultRequest: requests, Default: defaults.Limits,
-		}}},
+		Spec:       corev1.LimitRangeSpec{Limits: []corev1.LimitRangeItem{item}},
 	}
 }
 

@@ -120,3 +120,36 @@ func TestNoLabelLeavesAPodWithoutPolicy(t *testing.T) {
 		}
 	}
 }
+
+// A quota refuses pods that say nothing of what it counts: the LimitRange says it for them.
+func TestTheLimitRangeSpeaksForWhatTheQuotaCounts(t *testing.T) {
+	got := objects(t, func(pl *v1alpha1.Platform, p *v1alpha1.Project) {
+		pl.Spec.ContainerDefaults = corev1.ResourceRequirements{Requests: corev1.ResourceList{}, Limits: corev1.ResourceList{}}
+		p.Spec.Resources.DefaultQuota = corev1.ResourceList{
+			"limits.memory": resource.MustParse("4Gi"), "limits.cpu": resource.MustParse("4"), "ephemeral-storage": resource.MustParse("10Gi")}
+	})
+	items, _, err := unstructured.NestedSlice(got["LimitRange/catalyst"].Object, "spec", "limits")
+	if err != nil || len(items) != 1 {
+		t.Fatalf("limits: %v, %v", items, err)
+	}
+	item, _ := items[0].(map[string]any)
+	for field, names := range map[string][]string{"default": {"cpu", "memory"}, "defaultRequest": {"cpu", "memory", "ephemeral-storage"}} {
+		given, _ := item[field].(map[string]any)
+		for _, name := range names {
+			if given[name] == nil {
+				t.Errorf("%s has no %s: %v", field, name, given)
+			}
+		}
+	}
+}
+
+func TestTheNamespaceCarriesTheProjectsLevel(t *testing.T) {
+	for projects, want := range map[string]string{"acme/shop": "privileged", "acme/*": "privileged", "acme/other": "baseline", "other/*": "baseline"} {
+		got := objects(t, func(p *v1alpha1.Platform, _ *v1alpha1.Project) {
+			p.Spec.Policy.Exceptions = []v1alpha1.PolicyException{{Projects: []string{"acme/shop", "acme/*"}, Kinds: []string{"X"}}, {Projects: []string{projects}, PodSecurity: v1alpha1.PodSecurityPrivileged}}
+		})
+		if level := got["Namespace/acme-shop-pr-1"].GetLabels()["pod-security.kubernetes.io/enforce"]; level != want {
+			t.Errorf("exception for %s: level %q, want %q", projects, level, want)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func (t *translation) labelsOf(svc composetypes.ServiceConfig) map[string]string
 	}
 	out := map[string]string{}
 	for i, f := range svc.LabelFiles {
-		read, err := readEnv(t.in.Source, path.Clean(f), t.variables)
+		read, err := readEnv(t.in.Source, path.Clean(f), "", t.variable)
 		if err != nil {
 			t.refuseKey(svc.Name, fmt.Sprintf("label_file[%d]", i), err.Error(), "commit the file, or use labels")
 			continue

@@ -8,6 +8,7 @@ import (
 	"context"
 	"io/fs"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -48,10 +49,16 @@ type Input struct {
 	StorageClass string
 	// StorageSize of a claim whose volume says none; 1Gi when zero.
 	StorageSize resource.Quantity
-	// Development is set for the deployment modes development and workspace.
-	Development bool
+	// Quota is what the namespace's ResourceQuota allows; nil for no quota.
+	Quota corev1.ResourceList
+	// ContainerDefaults are what the namespace's LimitRange gives containers that ask for nothing.
+	ContainerDefaults corev1.ResourceRequirements
 	// Privileged lifts what the Pod Security Standard baseline refuses: the Platform allows it.
 	Privileged bool
+	// Resolver finds the digests that images are pinned to; nil leaves them as they are written.
+	Resolver ImageResolver
+	// Development is set for the deployment modes development and workspace.
+	Development bool
 	// DaemonSets are allowed by the Platform; without them a global service has one pod.
 	DaemonSets bool
 	// WaitImage runs the init containers; DefaultWaitImage when empty.
@@ -81,7 +88,7 @@ func Render(ctx context.Context, in Input) (Result, error) {
 	if in.StorageSize.IsZero() {
 		in.StorageSize = resource.MustParse("1Gi")
 	}
-	project, keys, err := load(ctx, in)
+	project, keys, docs, err := load(ctx, in)
 	if err != nil {
 		return Result{}, err
 	}
@@ -89,6 +96,6 @@ func Render(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	t.walkKeys(keys)
+	t.walkKeys(keys, docs)
 	return t.run()
 }

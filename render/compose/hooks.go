@@ -60,10 +60,6 @@ func (t *translation) hook(svc composetypes.ServiceConfig, key string, hooks []c
 		if len(h.Command) == 0 {
 			continue
 		}
-		if mark.MatchString(strings.Join(h.Command, " ")) {
-			t.refuseKey(svc.Name, at+".command", "a secret cannot stand in a hook's command", "let the command read a variable of environment")
-			continue
-		}
 		if len(hooks) == 1 && h.WorkingDir == "" && len(h.Environment) == 0 {
 			return &corev1.LifecycleHandler{Exec: &corev1.ExecAction{Command: h.Command}}
 		}
@@ -155,10 +151,10 @@ func (t *translation) hookContainer(svc composetypes.ServiceConfig, pod *corev1.
 	volumes, mounts, _ := t.volumes(composetypes.ServiceConfig{Name: name, ContainerSpec: composetypes.ContainerSpec{Volumes: h.Volumes}})
 	c := corev1.Container{
 		Name: t.names[name], Image: own.Image, WorkingDir: h.WorkingDir,
-		Command: t.words(&env, h.Entrypoint), Args: t.words(&env, h.Command),
+		Command: escapeAll(h.Entrypoint), Args: escapeAll(h.Command), Env: env,
 		Resources: t.resources(own), SecurityContext: t.containerSecurity(own), ImagePullPolicy: pullPolicy(h.PullPolicy),
 	}
-	c.Env = env
+	t.concealContainer(name, &c)
 	taken := map[string]bool{}
 	spec := corev1.PodSpec{Volumes: slices.Clone(pod.Spec.Volumes)}
 	have := len(spec.Volumes)

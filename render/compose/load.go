@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"maps"
 	"path"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/compose-spec/compose-go/v2/dotenv"
@@ -22,7 +24,7 @@ import (
 // Limits on what compose-go is given.
 const (
 	maxFileSize     = 1 << 20
-	maxServices     = 200
+	maxServices     = 500
 	maxPorts        = 1000
 	maxNesting      = 64
 	maxReplicas     = 100
@@ -33,8 +35,9 @@ const (
 // fileLoader turns Compose files into documents that stand alone: interpolated, without aliases, includes and
 // references to other files, every path relative to the root. compose-go then has nothing left to read from a disk.
 type fileLoader struct {
-	in      Input
-	secrets map[string]bool
+	in Input
+	// store holds the names that the secret store knows.
+	store map[string]bool
 	// docs in the order in which compose-go merges them: an included file before the one that includes it.
 	docs []*document
 	// files counts the files read.
@@ -56,27 +59,19 @@ type document struct {
 }
 
 // load reads the application. dict is compose-go's model of it before it is bound to types.
-func load(ctx context.Context, in Input) (*composetypes.Project, map[string]any, error) {
-	l := &fileLoader{in: in, secrets: map[string]bool{}, missing: map[string]string{}, unset: map[string]bool{}, bases: map[string]bool{}}
-	for _, name := range in.SecretNames {
-		l.secrets[name] = true
-	}
-	files, err := findFiles(in.Source, in.Path)
+func load(ctx context.Context, in Input) (*composetypes.Project, map[string]any, []*document, error) {
+	l := &fileLoader{in: in, store: storeNames(in), missing: map[string]string{}, unset: map[string]bool{}, bases: map[string]bool{}}
+	files, dir, env, err := l.find()
 	if err != nil {
-		return nil, nil, err
-	}
-	dir := path.Dir(files[0])
-	env, err := l.environment(dir)
-	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, f := range files {
 		if err := l.add(f, dir, env, nil); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	if err := l.failure(files[0]); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	for _, name := range sortedKeys(l.unset) {
 		in.Report.Add(manifest.Finding{File: files[0], Key: name, Verdict: manifest.Approximated,
@@ -84,10 +79,92 @@ func load(ctx context.Context, in Input) (*composetypes.Project, map[string]any,
 	}
 	project, dict, err := l.model(ctx, env)
 	if err != nil {
-		return nil, nil, loadProblem(files[0], err)
+		return nil, nil, nil, loadProblem(files[0], l.fault(ctx, env, err))
 	}
-	return project, dict, nil
+	if err := l.labelFiles(project); err != nil {
+		return nil, nil, nil, err
+	}
+	return project, dict, l.docs, nil
 }
+
+// storeNames are the names that the secret store knows; Catalyst's own variables are no secrets.
+func storeNames(in Input) map[string]bool {
+	names := map[string]bool{}
+	for _, name := range in.SecretNames {
+		if shellName.MatchString(name) && !strings.HasPrefix(name, "CATALYST_") {
+			names[name] = true
+		}
+	}
+	return names
+}
+
+// find the application's files, the folder that their paths start from, and its variables. COMPOSE_FILE of .env names the
+// files of a folder, as it does for Compose.
+func (l *fileLoader) find() (files []string, dir string, env map[string]string, err error) {
+	dir, err = manifest.CleanPath("path", ".", l.in.Path)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	info, err := fs.Stat(l.in.Source, dir)
+	isDir := err == nil && info.IsDir()
+	if !isDir {
+		dir = path.Dir(dir)
+	}
+	if env, err = l.environment(dir); err != nil {
+		return nil, "", nil, err
+	}
+	named := env["COMPOSE_FILE"]
+	if !isDir || named == "" || mark.MatchString(named) {
+		files, err = findFiles(l.in.Source, l.in.Path)
+		return files, dir, env, err
+	}
+	for _, name := range strings.Split(named, firstOf(env["COMPOSE_PATH_SEPARATOR"], ":")) {
+		clean, err := l.cleanPath(path.Join(dir, ".env"), "COMPOSE_FILE", dir, name)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		files = append(files, clean)
+	}
+	return files, path.Dir(files[0]), env, nil
+}
+
+// profiles that are enabled: values.profiles, else COMPOSE_PROFILES.
+func (l *fileLoader) profiles(env map[string]string) []string {
+	if given, set := l.in.Values["profiles"]; set {
+		return stringList(given)
+	}
+	var names []string
+	for _, name := range strings.Split(env["COMPOSE_PROFILES"], ",") {
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// labelFiles adds the labels of label_file, below the service's own.
+func (l *fileLoader) labelFiles(project *composetypes.Project) error {
+	for _, name := range sortedKeys(project.Services) {
+		svc := project.Services[name]
+		labels := composetypes.Labels{}
+		for _, file := range svc.LabelFiles {
+			read, err := readEnv(l.in.Source, path.Clean(file), "", func(string) (string, bool) { return "", false })
+			if err != nil {
+				return err
+			}
+			maps.Copy(labels, read)
+		}
+		if len(labels) > 0 {
+			maps.Copy(labels, svc.Labels)
+			svc.Labels = labels
+			project.Services[name] = svc
+		}
+	}
+	return nil
+}
+
+// additional is how the schema's validator lists unknown keys.
+var additional = regexp.MustCompile(`(?s)additional properties (.*?) not allowed`)
 
 // loadProblem turns what compose-go says into a Problem.
 func loadProblem(file string, err error) error {
@@ -95,7 +172,12 @@ func loadProblem(file string, err error) error {
 	if errors.As(err, &p) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	return &manifest.Problem{File: file, Message: "the Compose file is not valid: " + strings.TrimSpace(err.Error()),
+	message := additional.ReplaceAllStringFunc(strings.TrimSpace(err.Error()), func(list string) string {
+		names := strings.Split(additional.FindStringSubmatch(list)[1], ", ")
+		slices.Sort(names) // the validator ranges over a map
+		return "additional properties " + strings.Join(names, ", ") + " not allowed"
+	})
+	return &manifest.Problem{File: file, Message: "the Compose file is not valid: " + message,
 		Remedy: "correct it; `docker compose config` says the same"}
 }
 
@@ -145,7 +227,7 @@ func (l *fileLoader) environment(dir string) (map[string]string, error) {
 	}
 	maps.Copy(given, l.in.Variables)
 	if dotEnv := path.Join(dir, ".env"); isFile(l.in.Source, dotEnv) {
-		if env, err = readEnv(l.in.Source, dotEnv, given); err != nil {
+		if env, err = readEnv(l.in.Source, dotEnv, "", l.among(given)); err != nil {
 			return nil, err
 		}
 	}
@@ -178,23 +260,63 @@ func valueVariables(values map[string]any) (map[string]string, error) {
 	return out, nil
 }
 
-// readEnv parses an env file of the source. Variables in it are looked up in env, never in the process.
-func readEnv(source fs.FS, file string, env map[string]string) (map[string]string, error) {
+// among looks variables up, and in the secret store after them.
+func (l *fileLoader) among(env map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		if v, ok := env[name]; ok {
+			return v, true
+		}
+		return secretStart + name + secretEnd, l.store[name]
+	}
+}
+
+// readEnv parses an env file of the source. Variables in it are looked up with lookup, never in the process.
+func readEnv(source fs.FS, file, format string, lookup func(string) (string, bool)) (map[string]string, error) {
 	data, err := readFile(source, file, maxFileSize)
 	if err != nil {
 		return nil, err
 	}
+	if format == "raw" {
+		return rawEnv(string(data), lookup), nil
+	}
 	if err := checkNesting(file, "", string(data)); err != nil {
 		return nil, err
 	}
+	size := 0
 	out, err := dotenv.ParseWithLookup(bytes.NewReader(data), func(k string) (string, bool) {
-		v, ok := env[k]
+		v, ok := lookup(k)
+		if size += len(v); size > maxInterpolated {
+			return "", false // the parser has no way to be stopped; the size is refused below
+		}
 		return v, ok
 	})
+	if size > maxInterpolated {
+		return nil, &manifest.Problem{File: file, Message: fmt.Sprintf("the interpolated text is larger than %d bytes", maxInterpolated), Remedy: "use smaller variables"}
+	}
 	if err != nil {
 		return nil, &manifest.Problem{File: file, Message: "not a valid env file: " + lineOf(err), Remedy: "write NAME=value lines"}
 	}
 	return out, nil
+}
+
+// rawEnv takes the lines of an env file as they are.
+func rawEnv(text string, lookup func(string) (string, bool)) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		name, value, ok := strings.Cut(line, "=")
+		name = strings.TrimSpace(name)
+		if name == "" || strings.HasPrefix(name, "#") {
+			continue
+		}
+		if !ok {
+			if value, ok = lookup(name); !ok {
+				continue
+			}
+		}
+		out[name] = value
+	}
+	return out
 }
 
 // lineOf is an env file's error without the file's content, which may be secret.
@@ -256,7 +378,7 @@ func (l *fileLoader) model(ctx context.Context, env map[string]string) (*compose
 		o.SkipInclude = true
 		o.SkipResolveEnvironment = true
 		o.SkipResolveLabels = true
-		o.Profiles = stringList(l.in.Values["profiles"])
+		o.Profiles = l.profiles(env)
 		// The text is interpolated already and its dollars are doubled: this pass only undoes that and sets types.
 		o.Interpolate.LookupValue = func(string) (string, bool) { return "", false }
 	}}

@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -115,18 +114,6 @@ func (t *translation) networkPolicies() {
 				Ingress: []networkingv1.NetworkPolicyIngressRule{{From: peers}}, Egress: []networkingv1.NetworkPolicyEgressRule{{To: peers}},
 			},
 		})
-	}
-}
-
-// networkMode refuses what leaves the environment's network, unless the Platform allows it.
-func (t *translation) networkMode(svc composetypes.ServiceConfig) {
-	const remedy = "name the ports in ports, and reach other services by their names; or let catalyst.yaml allow it: spec.policy.exceptions with podSecurity: privileged"
-	mode := svc.NetworkMode
-	switch {
-	case strings.HasPrefix(mode, composetypes.ContainerPrefix):
-		t.refuseKey(svc.Name, "network_mode", fmt.Sprintf("%q is a container outside the application", mode), "name a service of the application: service:<name>")
-	case mode == "host" && !t.in.Privileged:
-		t.refuseKey(svc.Name, "network_mode", "the node's network is not for a cluster that others share", remedy)
 	}
 }
 

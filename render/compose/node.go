@@ -159,13 +159,17 @@ func (l *fileLoader) interpolateText(file, field string, n *yaml.Node, env map[s
 	if err := checkNesting(file, field, n.Value); err != nil {
 		return err
 	}
-	text, err := template.SubstituteWithOptions(n.Value, l.lookup(n.Value, env), template.WithoutLogging)
+	text, err := template.SubstituteWithOptions(n.Value, l.lookup(n.Value, env, takesSecrets(field)), template.WithoutLogging)
 	if missing := new(template.MissingRequiredError); errors.As(err, &missing) {
 		l.missing[missing.Variable] = missing.Reason
 		return nil
 	}
 	if err != nil {
 		return &manifest.Problem{File: file, Field: field, Message: "invalid variable reference", Remedy: "write ${NAME}, and $$ for a plain dollar"}
+	}
+	if m := mark.FindStringSubmatch(text); m != nil && !takesSecrets(field) {
+		return &manifest.Problem{File: file, Field: field, Message: fmt.Sprintf("the value of %s is known to the secret store only, and rendering never sees it", m[1]),
+			Remedy: "name the variable in environment, command or healthcheck, or set it in values.variables if it is no secret"}
 	}
 	if l.size += len(text); l.size > maxInterpolated {
 		return &manifest.Problem{File: file, Field: field, Message: fmt.Sprintf("the interpolated text is larger than %d bytes", maxInterpolated), Remedy: "use smaller variables"}
@@ -184,14 +188,34 @@ func (l *fileLoader) interpolateText(file, field string, n *yaml.Node, env map[s
 	return nil
 }
 
-// lookup finds a variable; one that only the secret store knows becomes a mark that env values turn into a reference.
-func (l *fileLoader) lookup(text string, env map[string]string) template.Mapping {
+// takesSecrets tells the fields in which a variable of the secret store can be referred to.
+func takesSecrets(field string) bool {
+	parts := strings.SplitN(field, ".", 4)
+	if parts[0] == "configs" {
+		return strings.HasSuffix(field, ".content")
+	}
+	if len(parts) < 3 || parts[0] != "services" && parts[0] != "jobs" {
+		return false
+	}
+	key, _, _ := strings.Cut(parts[2], "[")
+	switch key {
+	case "environment", "command", "entrypoint", "healthcheck", "labels", "annotations", "pre_start", "post_start", "pre_stop":
+		return true
+	case "build":
+		return len(parts) == 4 && strings.HasPrefix(parts[3], "args")
+	}
+	return false
+}
+
+// lookup finds a variable. One that the secret store knows becomes a mark where a reference to it can stand.
+func (l *fileLoader) lookup(text string, env map[string]string, reference bool) template.Mapping {
 	return func(name string) (string, bool) {
-		if v, ok := env[name]; ok {
-			return v, true
-		}
-		if l.secrets[name] {
+		v, ok := env[name]
+		if l.store[name] && (reference || !ok) {
 			return secretStart + name + secretEnd, true
+		}
+		if ok {
+			return v, true
 		}
 		if !strings.Contains(text, name+"-") && !strings.Contains(text, name+":") && !strings.Contains(text, name+"?") && !strings.Contains(text, name+"+") {
 			l.unset[name] = true

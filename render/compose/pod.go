@@ -82,16 +82,15 @@ func (t *translation) pod(svc composetypes.ServiceConfig) *corev1.PodTemplateSpe
 	svc = t.hookSecrets(svc)
 	env := t.environment(svc)
 	volumes, mounts, prepare := t.volumes(svc)
-	readiness, startup := probes(svc.HealthCheck)
+	readiness, startup := t.probes(svc)
 	container := corev1.Container{
 		Name: t.names[svc.Name], Image: t.image(svc),
-		Command: t.words(&env, svc.Entrypoint), Args: t.words(&env, svc.Command),
-		WorkingDir: svc.WorkingDir, Ports: containerPorts(t.ports[svc.Name]),
+		Command: escapeAll(svc.Entrypoint), Args: escapeAll(svc.Command),
+		WorkingDir: svc.WorkingDir, Env: env, Ports: containerPorts(t.ports[svc.Name]),
 		Resources: t.resources(svc), VolumeMounts: mounts, ReadinessProbe: readiness, StartupProbe: startup,
 		SecurityContext: t.containerSecurity(svc), TTY: svc.Tty, Stdin: svc.StdinOpen, ImagePullPolicy: pullPolicy(svc.PullPolicy),
 		Lifecycle: t.lifecycle(svc),
 	}
-	container.Env = env
 	pod := &corev1.PodTemplateSpec{
 		ObjectMeta: metav1.ObjectMeta{Labels: t.podLabels(svc), Annotations: t.podAnnotations(svc)},
 		Spec: corev1.PodSpec{
@@ -119,29 +118,10 @@ func (t *translation) pod(svc composetypes.ServiceConfig) *corev1.PodTemplateSpe
 		grace := int64(seconds(svc.StopGracePeriod, 0))
 		pod.Spec.TerminationGracePeriodSeconds = &grace
 	}
+	t.nodeAccess(svc, &pod.Spec)
+	t.pinImages(pod)
+	t.conceal(svc, pod)
 	return pod
-}
-
-// words are a command's arguments. A variable that only the secret store knows becomes a reference, which the kubelet
-// expands, to a variable of the container.
-func (t *translation) words(env *[]corev1.EnvVar, list []string) []string {
-	if list == nil {
-		return nil
-	}
-	out := make([]string, len(list))
-	for i, s := range list {
-		for _, m := range mark.FindAllStringSubmatch(s, -1) {
-			known := false
-			for _, e := range *env {
-				known = known || e.Name == m[1]
-			}
-			if !known {
-				*env = append([]corev1.EnvVar{fromSecret(m[1], SecretsName, m[1])}, *env...)
-			}
-		}
-		out[i] = mark.ReplaceAllString(escape(s), "$$($1)")
-	}
-	return out
 }
 
 // hostname of the pods: the service's own where it is a DNS label, else what of it is one.

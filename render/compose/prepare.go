@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"path"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/format"
 	"go.yaml.in/yaml/v4"
 
+	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/render/manifest"
 )
 
@@ -31,6 +33,7 @@ func (l *fileLoader) add(file, dir string, env map[string]string, chain []string
 		}
 	}
 	remove(root, "include")
+	remove(root, "version") // obsolete: compose-go would warn about it on standard error
 	// Paths first: what extend brings in has its own made relative to the root already.
 	l.paths(file, dir, root)
 	if err := l.extend(file, dir, root, env); err != nil {
@@ -63,11 +66,72 @@ func (l *fileLoader) read(file string, env map[string]string) (*yaml.Node, error
 		return nil, &manifest.Problem{File: file, Message: "not a mapping", Remedy: "write a Compose file with services:"}
 	}
 	root := expandAliases(doc.Content[0])
+	if err := checkVersion1(file, root); err != nil {
+		return nil, err
+	}
+	if err := checkKeys(file, root); err != nil {
+		return nil, err
+	}
 	if services := child(root, "services"); services != nil && len(services.Content)/2 > maxServices {
 		return nil, &manifest.Problem{File: file, Field: "services", Message: fmt.Sprintf("more than %d services", maxServices), Remedy: "split the application"}
 	}
 	l.interpolate(file, "", root, env)
 	return root, nil
+}
+
+// checkVersion1 refuses the first form of Compose files, whose services stood at the top, in words that say so.
+func checkVersion1(file string, root *yaml.Node) error {
+	if child(root, "services") != nil || child(root, "include") != nil {
+		return nil
+	}
+	var name string
+	each(root, func(key string, n *yaml.Node) {
+		if child(n, "image") != nil || child(n, "build") != nil {
+			name = firstOf(name, key)
+		}
+	})
+	if name == "" || strings.HasPrefix(name, "x-") {
+		return nil
+	}
+	return &manifest.Problem{File: file, Subject: name, Field: "services", Message: "a file of Compose's version 1, without services",
+		Remedy: "indent all services under services:, as Compose has read them since version 2"}
+}
+
+// entryName is what Compose takes as the name of a service, a network, a volume and so on.
+var entryName = regexp.MustCompile(`^[a-zA-Z0-9._-]+$`)
+
+// checkKeys refuses the keys of the file and its services that the Compose specification does not know, with the one that
+// may be meant.
+func checkKeys(file string, root *yaml.Node) error {
+	index := newVerdictIndex()
+	var errs []error
+	unknown := func(subject, prefix, key string) {
+		if _, known := index.find(prefix + key); known || strings.HasPrefix(key, "x-") {
+			return
+		}
+		remedy := "remove it, or name it x-… if it is for another tool"
+		if near := v1alpha1.Nearest(key, index.below(prefix)); near != "" {
+			remedy = "did you mean " + near + "?"
+		}
+		field := key
+		if subject != "" {
+			field = "services." + subject + "." + key
+		}
+		errs = append(errs, &manifest.Problem{File: file, Field: field, Message: "Compose knows no such key", Remedy: remedy})
+	}
+	each(root, func(key string, _ *yaml.Node) { unknown("", "", key) })
+	each(child(root, "services"), func(name string, s *yaml.Node) {
+		each(s, func(key string, _ *yaml.Node) { unknown(name, "services.*.", key) })
+	})
+	for _, section := range []string{"services", "networks", "volumes", "secrets", "configs", "models"} {
+		each(child(root, section), func(name string, _ *yaml.Node) {
+			if !entryName.MatchString(name) && !strings.HasPrefix(name, "x-") {
+				errs = append(errs, &manifest.Problem{File: file, Field: section, Message: fmt.Sprintf("%q is not a name", name),
+					Remedy: "use letters, digits, '.', '_' and '-'"})
+			}
+		})
+	}
+	return errors.Join(errs...)
 }
 
 // include prepares the files of one entry of include, each with the entry's folder and variables.
@@ -123,7 +187,7 @@ func (l *fileLoader) includeEnvironment(file, field string, envFiles []*yaml.Nod
 	}
 	own := map[string]string{}
 	for _, name := range names {
-		read, err := readEnv(l.in.Source, name, env)
+		read, err := readEnv(l.in.Source, name, "", l.among(env))
 		if err != nil {
 			return nil, err
 		}

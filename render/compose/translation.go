@@ -3,7 +3,6 @@ package compose
 import (
 	"errors"
 	"fmt"
-	"path"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
@@ -56,22 +55,24 @@ type translation struct {
 	declared map[string][]entrance
 	// entranceLabels holds each service's labels, those of its files among them.
 	entranceLabels map[string]map[string]string
-	objs           []*unstructured.Unstructured
-	errs           []error
-	url            string
+	variableState
+	// usual marks the requests that stand for the LimitRange's, not for what the application asks for.
+	usual map[resourceOf]bool
+	objs  []*unstructured.Unstructured
+	errs  []error
+	url   string
 }
 
 func newTranslation(in Input, project *composetypes.Project) (*translation, error) {
-	files, err := findFiles(in.Source, in.Path)
+	l := &fileLoader{in: in, store: storeNames(in)}
+	files, _, variables, err := l.find()
 	if err != nil {
 		return nil, err
 	}
-	t := &translation{in: in, file: files[0], project: project, ports: map[string][]port{}, oneShot: map[string]bool{},
+	t := &translation{in: in, file: files[0], variables: variables, project: project, ports: map[string][]port{}, oneShot: map[string]bool{},
 		dockerfiles: map[string]dockerfile{}, templates: map[string]*corev1.PodTemplateSpec{}, hookNames: map[string][]string{},
 		entranceLabels: map[string]map[string]string{}}
-	if t.variables, err = (&fileLoader{in: in}).environment(path.Dir(t.file)); err != nil {
-		return nil, err
-	}
+	t.variableState, t.usual = newVariableState(in), map[resourceOf]bool{}
 	names := project.ServiceNames()
 	for _, svc := range t.services() {
 		for i := range svc.PreStart {
@@ -97,9 +98,10 @@ func (t *translation) run() (Result, error) {
 	t.levels()
 	t.nameReadiness()
 	services := t.services()
+	t.checkValues()
+	t.learn()
 	for _, svc := range services {
 		t.refuse(svc)
-		t.networkMode(svc)
 	}
 	t.claims(services)
 	for _, svc := range services {
@@ -108,6 +110,8 @@ func (t *translation) run() (Result, error) {
 	}
 	t.networkPolicies()
 	t.ingresses()
+	t.concealedObjects()
+	t.fitQuota()
 	if err := errors.Join(t.errs...); err != nil {
 		return Result{}, err
 	}

@@ -1,87 +1,208 @@
 package compose
 
 import (
+	"cmp"
+	"slices"
 	"strings"
+
+	"go.yaml.in/yaml/v4"
 
 	"catalyst.dev/catalyst/render/manifest"
 )
 
-// verdict on a key of a service: what becomes of it, and why where it is not simply translated.
-type verdict struct {
-	verdict manifest.Verdict
-	reason  string
+// KeyVerdict is what becomes of one key of the Compose specification.
+type KeyVerdict struct {
+	// Path of the key, such as "services.*.build.args"; "*" stands for a name, and a last "**" for the key and all below it.
+	Path string
+	// Verdict on the key. A translated or approximated key may be refused for some of its values; Becomes says which.
+	Verdict manifest.Verdict
+	// Becomes says what the key turns into, or why it does not.
+	Becomes string
 }
 
-const (
-	nodeMatter = "a matter of the node, which Kubernetes decides"
-	devMatter  = "for work on a laptop only"
-	dockerOnly = "Docker's own; Kubernetes has no such thing"
-)
-
-// serviceKeys holds the verdict on every key of a service.
-var serviceKeys = map[string]verdict{
-	"annotations": {manifest.Translated, ""}, "build": {manifest.Translated, ""}, "cap_add": {manifest.Translated, ""},
-	"cap_drop": {manifest.Translated, ""}, "command": {manifest.Translated, ""}, "configs": {manifest.Translated, ""},
-	"container_name": {manifest.Translated, ""}, "cpu_count": {manifest.Translated, ""}, "cpu_period": {manifest.Translated, ""},
-	"cpu_quota": {manifest.Translated, ""}, "cpus": {manifest.Translated, ""}, "depends_on": {manifest.Translated, ""},
-	"deploy": {manifest.Translated, ""}, "dns": {manifest.Translated, ""}, "dns_opt": {manifest.Translated, ""},
-	"dns_search": {manifest.Translated, ""}, "entrypoint": {manifest.Translated, ""}, "env_file": {manifest.Translated, ""},
-	"environment": {manifest.Translated, ""}, "expose": {manifest.Translated, ""}, "extends": {manifest.Translated, ""},
-	"extra_hosts": {manifest.Translated, ""}, "group_add": {manifest.Translated, ""}, "healthcheck": {manifest.Translated, ""},
-	"hostname": {manifest.Translated, ""}, "image": {manifest.Translated, ""}, "labels": {manifest.Translated, ""},
-	"links": {manifest.Translated, ""}, "mem_limit": {manifest.Translated, ""}, "mem_reservation": {manifest.Translated, ""},
-	"networks": {manifest.Translated, ""}, "ports": {manifest.Translated, ""}, "post_start": {manifest.Translated, ""},
-	"pre_stop": {manifest.Translated, ""}, "profiles": {manifest.Translated, ""}, "pull_policy": {manifest.Translated, ""},
-	"read_only": {manifest.Translated, ""}, "restart": {manifest.Translated, ""}, "scale": {manifest.Translated, ""},
-	"secrets": {manifest.Translated, ""}, "security_opt": {manifest.Translated, ""}, "shm_size": {manifest.Translated, ""},
-	"stdin_open": {manifest.Translated, ""}, "stop_grace_period": {manifest.Translated, ""}, "sysctls": {manifest.Translated, ""},
-	"tmpfs": {manifest.Translated, ""}, "tty": {manifest.Translated, ""}, "user": {manifest.Translated, ""},
-	"volumes": {manifest.Translated, ""}, "working_dir": {manifest.Translated, ""},
-
-	// Translated where they are harmless, refused where they are not: see refuse.
-	"devices": {manifest.Refused, ""}, "ipc": {manifest.Approximated, "each pod has its own"}, "network_mode": {manifest.Approximated, "each environment has one network"},
-	"pid": {manifest.Approximated, "each pod has its own"}, "privileged": {manifest.Refused, ""}, "use_api_socket": {manifest.Refused, ""},
-	"userns_mode": {manifest.Approximated, nodeMatter}, "uts": {manifest.Approximated, nodeMatter},
-
-	"attach": {manifest.Ignored, devMatter}, "develop": {manifest.Ignored, devMatter},
-	"blkio_config": {manifest.Ignored, nodeMatter}, "cgroup": {manifest.Ignored, nodeMatter}, "cgroup_parent": {manifest.Ignored, nodeMatter},
-	"cpu_percent": {manifest.Ignored, nodeMatter}, "cpu_rt_period": {manifest.Ignored, nodeMatter}, "cpu_rt_runtime": {manifest.Ignored, nodeMatter},
-	"cpu_shares": {manifest.Ignored, "use deploy.resources.reservations.cpus"}, "cpuset": {manifest.Ignored, nodeMatter},
-	"credential_spec": {manifest.Ignored, dockerOnly}, "device_cgroup_rules": {manifest.Ignored, nodeMatter}, "domainname": {manifest.Ignored, "the cluster's DNS has its own domain"},
-	"external_links": {manifest.Ignored, "containers outside the application are out of reach"}, "gpus": {manifest.Ignored, "graphics cards are not translated yet"},
-	"init": {manifest.Ignored, "use an image with an init process if the application leaves zombies"}, "isolation": {manifest.Ignored, dockerOnly},
-	"label_file": {manifest.Ignored, "use labels"}, "logging": {manifest.Ignored, "the cluster collects what containers print"},
-	"mac_address": {manifest.Ignored, nodeMatter}, "mem_swappiness": {manifest.Ignored, nodeMatter}, "memswap_limit": {manifest.Ignored, nodeMatter},
-	"models": {manifest.Ignored, "models are not translated"}, "oom_kill_disable": {manifest.Ignored, nodeMatter}, "oom_score_adj": {manifest.Ignored, nodeMatter},
-	"pids_limit": {manifest.Ignored, nodeMatter}, "platform": {manifest.Ignored, "the image's platform must be the nodes'"}, "pre_start": {manifest.Ignored, "use a service that others wait for with service_completed_successfully"},
-	"provider": {manifest.Ignored, "providers are not translated: run the service as a container"}, "pull_refresh_after": {manifest.Ignored, "an image is pulled when its tag changes"},
-	"runtime": {manifest.Ignored, nodeMatter}, "stop_signal": {manifest.Ignored, "the image's own stop signal is used"}, "storage_opt": {manifest.Ignored, nodeMatter},
-	"ulimits": {manifest.Ignored, nodeMatter}, "umask": {manifest.Ignored, dockerOnly}, "volume_driver": {manifest.Ignored, "the storage class decides"},
-	"volumes_from": {manifest.Ignored, "name the volumes in both services"},
+// Verdicts are those on every key of the Compose specification, by path. Reports, documentation and the test against the
+// specification's schema read them.
+func Verdicts() []KeyVerdict {
+	keys := topLevelKeys()
+	for _, k := range serviceKeys() {
+		k.Path = "services.*." + k.Path
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b KeyVerdict) int { return cmp.Compare(a.Path, b.Path) })
+	return keys
 }
 
-// walkKeys reports every key that is not simply translated. keys is the model as it was written.
-func (t *translation) walkKeys(keys map[string]any) {
-	services, _ := keys["services"].(map[string]any)
-	for _, name := range sortedKeys(services) {
-		if _, enabled := t.project.Services[name]; !enabled {
+// verdictIndex finds verdicts by path.
+type verdictIndex map[string]KeyVerdict
+
+func newVerdictIndex() verdictIndex {
+	index := verdictIndex{}
+	for _, k := range Verdicts() {
+		index[k.Path] = k
+	}
+	return index
+}
+
+// find the verdict on a path: its own, or that of the nearest key above that speaks for all below it.
+func (x verdictIndex) find(path string) (KeyVerdict, bool) {
+	if k, ok := x[path]; ok {
+		return k, true
+	}
+	for at := path; at != ""; {
+		if k, ok := x[at+".**"]; ok {
+			return k, true
+		}
+		i := strings.LastIndexByte(at, '.')
+		if i < 0 {
+			break
+		}
+		at = at[:i]
+	}
+	return KeyVerdict{}, false
+}
+
+// below lists the keys directly below a prefix.
+func (x verdictIndex) below(prefix string) []string {
+	var names []string
+	for _, path := range sortedKeys(x) {
+		name, below := strings.CutPrefix(strings.TrimSuffix(path, ".**"), prefix)
+		if below && !strings.Contains(name, ".") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// keyWalk reports the keys of a model that are approximated or ignored.
+type keyWalk struct {
+	t     *translation
+	index verdictIndex
+	// written holds the paths that stand in a file: the model holds compose-go's defaults too, of which nobody wants to hear.
+	written map[string]bool
+}
+
+// walkKeys reports every key that is not simply translated. keys is the merged model, docs are the files.
+func (t *translation) walkKeys(keys map[string]any, docs []*document) {
+	w := &keyWalk{t: t, index: newVerdictIndex(), written: map[string]bool{}}
+	for _, d := range docs {
+		w.collect(d.root, "")
+	}
+	for _, kind := range sortedKeys(keys) {
+		entries, isMap := keys[kind].(map[string]any)
+		if !isMap || kind == "include" || strings.HasPrefix(kind, "x-") {
 			continue
 		}
-		svc, _ := services[name].(map[string]any)
-		for _, key := range sortedKeys(svc) {
-			v, known := serviceKeys[key]
-			switch {
-			case svc[key] == nil || strings.HasPrefix(key, "x-"):
-			case !known:
-				t.note(name, key, manifest.Ignored, "not a key that this version knows")
-			case v.verdict == manifest.Approximated || v.verdict == manifest.Ignored:
-				t.note(name, key, v.verdict, v.reason)
+		if kind == "jobs" {
+			for _, name := range sortedKeys(entries) {
+				w.visit(name, "", "jobs", entries[name])
 			}
+			continue
+		}
+		for _, name := range sortedKeys(entries) {
+			if _, enabled := t.project.Services[name]; kind == "services" && !enabled {
+				continue
+			}
+			w.below(name, "", kind+".*", entries[name])
 		}
 	}
-	networks, _ := keys["networks"].(map[string]any)
-	if len(networks) > 1 {
-		t.in.Report.Add(manifest.Finding{File: t.file, Key: "networks", Verdict: manifest.Approximated,
-			Reason: "the services of an environment share one network and reach each other"})
+}
+
+// collect notes the paths of a document.
+func (w *keyWalk) collect(n *yaml.Node, path string) {
+	switch n.Kind {
+	case yaml.SequenceNode:
+		for _, c := range n.Content {
+			w.collect(c, path)
+		}
+	case yaml.MappingNode:
+		each(n, func(key string, c *yaml.Node) {
+			at := w.step(path, key)
+			w.written[at] = true
+			w.collect(c, at)
+		})
 	}
+}
+
+// step is the path of a key below another: its own, or "*" where the keys are names.
+func (w *keyWalk) step(path, key string) string {
+	if path == "" {
+		return key
+	}
+	if _, known := w.index.find(path + "." + key); known && !openMap(path) {
+		return path + "." + key
+	}
+	return path + ".*"
+}
+
+// openMap tells the mappings whose keys are names, where a name may look like a key.
+func openMap(path string) bool {
+	switch path {
+	case "services", "networks", "volumes", "secrets", "configs", "models", "jobs", "services.*.networks", "services.*.depends_on",
+		"services.*.models", "services.*.ulimits", "services.*.build.ulimits":
+		return true
+	}
+	return false
+}
+
+// below visits what is inside a value.
+func (w *keyWalk) below(subject, key, path string, value any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for _, name := range sortedKeys(v) {
+			if strings.HasPrefix(name, "x-") {
+				continue
+			}
+			at := w.step(path, name)
+			inner := name
+			if key != "" {
+				inner = key + "." + name
+			}
+			w.visit(subject, inner, at, v[name])
+		}
+	case []any:
+		for _, item := range v {
+			w.below(subject, key, path, item)
+		}
+	}
+}
+
+// visit reports one key, or goes on below it.
+func (w *keyWalk) visit(subject, key, path string, value any) {
+	if empty(value) {
+		return
+	}
+	k, known := w.index.find(path)
+	if known && (k.Verdict == approximated || k.Verdict == ignored) && !strings.HasSuffix(path, ".*") {
+		if w.written[path] && value != "host" { // the host's own is refused, or allowed and translated
+			w.report(subject, key, k)
+		}
+		return
+	}
+	w.below(subject, key, path, value)
+}
+
+// report one line. The verdicts of some keys depend on their values; those are reported where they are translated.
+func (w *keyWalk) report(subject, key string, k KeyVerdict) {
+	if k.Path == "services.*.depends_on.*.restart" || strings.HasSuffix(k.Path, ".uid") || strings.HasSuffix(k.Path, ".gid") ||
+		k.Path == "services.*.volumes.bind.create_host_path" || k.Path == "version" {
+		return
+	}
+	w.t.note(subject, key, k.Verdict, k.Becomes)
+}
+
+// empty tells the values that ask for nothing.
+func empty(value any) bool {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case bool:
+		return !v
+	case string:
+		return v == ""
+	case []any:
+		return len(v) == 0
+	case map[string]any:
+		return len(v) == 0
+	}
+	return false
 }

@@ -6,7 +6,6 @@ import (
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
@@ -101,9 +100,7 @@ func (t *translation) replicas(svc composetypes.ServiceConfig) int32 {
 	if v, ok := t.serviceValues(svc.Name)["replicas"]; ok {
 		own, isNumber := wholeNumber(v)
 		if !isNumber {
-			t.errs = append(t.errs, &manifest.Problem{File: "project.yaml", Field: "values.services." + svc.Name + ".replicas",
-				Message: fmt.Sprintf("%v is not a whole number", v), Remedy: "write it as 2"})
-			return 1
+			return 1 // checkValues says so
 		}
 		n = own
 	}
@@ -196,31 +193,4 @@ func (t *translation) podLabels(svc composetypes.ServiceConfig) map[string]strin
 		}
 	}
 	return labels
-}
-
-// image of a service: values.services, then the image rule, then its own, then what its build pushes.
-func (t *translation) image(svc composetypes.ServiceConfig) string {
-	if own, ok := t.serviceValues(svc.Name)["image"].(string); ok && own != "" {
-		return own
-	}
-	if own := t.in.Images[svc.Name]; own != "" {
-		return own
-	}
-	if svc.Build != nil && t.in.BuildImage != nil {
-		return t.in.BuildImage(t.names[svc.Name])
-	}
-	if svc.Image == "" {
-		t.refuseKey(svc.Name, "build", "there is no registry that the image is pushed to", "set spec.registry in catalyst.yaml, or name the image in the template's images")
-	}
-	return svc.Image
-}
-
-func pullPolicy(policy string) corev1.PullPolicy {
-	switch policy {
-	case "always":
-		return corev1.PullAlways
-	case "missing", "if_not_present", "never":
-		return corev1.PullIfNotPresent
-	}
-	return ""
 }

@@ -67,25 +67,16 @@ type checker struct {
 }
 
 func newChecker(scope Scope) *checker {
-	c := &checker{scope: scope, podSecurity: "baseline"}
-	if scope.Platform == nil {
-		return c
+	c := &checker{scope: scope}
+	if scope.Platform != nil {
+		c.policy = scope.Platform.Spec.Policy
 	}
-	c.policy = scope.Platform.Spec.Policy
-	if c.policy.PodSecurity != "" {
-		c.podSecurity = c.policy.PodSecurity
-	}
-	team, _, _ := strings.Cut(scope.Project, "/")
-	levelSet := false
+	c.podSecurity = c.policy.Level(scope.Project)
 	for _, e := range c.policy.Exceptions {
-		if !slices.Contains(e.Projects, scope.Project) && !slices.Contains(e.Projects, team+"/*") {
-			continue
-		}
-		c.kinds = append(c.kinds, e.Kinds...)
-		c.rules = append(c.rules, e.Rules...)
-		c.hosts = append(c.hosts, e.Hosts...)
-		if e.PodSecurity != "" && !levelSet {
-			c.podSecurity, levelSet = e.PodSecurity, true
+		if e.Covers(scope.Project) {
+			c.kinds = append(c.kinds, e.Kinds...)
+			c.rules = append(c.rules, e.Rules...)
+			c.hosts = append(c.hosts, e.Hosts...)
 		}
 	}
 	return c
