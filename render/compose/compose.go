@@ -96,6 +96,7 @@ func Render(ctx context.Context, in Input) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	result, err := t.run()
 	t.walkKeys(keys, docs)
-	return t.run()
+	return result, err
 }

@@ -68,10 +68,10 @@ func repository(ref string) string {
 
 // pullPolicy translates pull_policy; empty is Kubernetes' own default.
 func pullPolicy(policy string) corev1.PullPolicy {
-	switch {
-	case policy == composetypes.PullPolicyAlways:
+	switch policy {
+	case composetypes.PullPolicyAlways:
 		return corev1.PullAlways
-	case policy == "", policy == composetypes.PullPolicyBuild:
+	case "", composetypes.PullPolicyBuild:
 		return ""
 	}
 	return corev1.PullIfNotPresent

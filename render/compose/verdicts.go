@@ -2,6 +2,7 @@ package compose
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -79,11 +80,20 @@ type keyWalk struct {
 	index verdictIndex
 	// written holds the paths that stand in a file: the model holds compose-go's defaults too, of which nobody wants to hear.
 	written map[string]bool
+	// said holds the keys that the translation reports with reasons of their own, by subject.
+	said map[string][]string
 }
 
-// walkKeys reports every key that is not simply translated. keys is the merged model, docs are the files.
+// listPlace is a place in a list, which keys of the table do not have.
+var listPlace = regexp.MustCompile(`\[[^\]]*\]`)
+
+// walkKeys reports every key that is not simply translated, and of which the translation has said nothing. keys is the
+// merged model, docs are the files.
 func (t *translation) walkKeys(keys map[string]any, docs []*document) {
-	w := &keyWalk{t: t, index: newVerdictIndex(), written: map[string]bool{}}
+	w := &keyWalk{t: t, index: newVerdictIndex(), written: map[string]bool{}, said: map[string][]string{}}
+	for _, f := range t.in.Report.Findings {
+		w.said[f.Subject] = append(w.said[f.Subject], listPlace.ReplaceAllString(f.Key, ""))
+	}
 	for _, d := range docs {
 		w.collect(d.root, "")
 	}
@@ -183,11 +193,17 @@ func (w *keyWalk) visit(subject, key, path string, value any) {
 
 // report one line. The verdicts of some keys depend on their values; those are reported where they are translated.
 func (w *keyWalk) report(subject, key string, k KeyVerdict) {
-	if k.Path == "services.*.depends_on.*.restart" || strings.HasSuffix(k.Path, ".uid") || strings.HasSuffix(k.Path, ".gid") ||
+	if slices.ContainsFunc(w.said[subject], func(said string) bool { return covers(said, key) }) || strings.HasSuffix(k.Path, ".uid") || strings.HasSuffix(k.Path, ".gid") ||
 		k.Path == "services.*.volumes.bind.create_host_path" || k.Path == "version" {
 		return
 	}
 	w.t.note(subject, key, k.Verdict, k.Becomes)
+}
+
+// covers reports whether a line about one key says enough of another: of itself, of a key above it, or, when it is not a
+// whole topic such as ports, of one below it.
+func covers(said, key string) bool {
+	return said == key || strings.HasPrefix(said, key+".") || strings.Contains(said, ".") && strings.HasPrefix(key, said+".")
 }
 
 // empty tells the values that ask for nothing.
