@@ -104,7 +104,7 @@ services:
 func TestFaultsAreNamed(t *testing.T) {
 	tests := []struct{ name, text, want string }{
 		{"version 1", "web: {image: x}\ndb: {image: y}\n", "compose.yaml: web: services: a file of Compose's version 1"},
-		{"misspelt key", "services: {web: {image: x, environmet: {A: b}}}\n", "services.web.environmet: Compose knows no such key (did you mean environment?)"},
+		{"misspelt key", "services: {web: {image: x, helthcheck: {}}}\n", "services.web.helthcheck: Compose knows no such key (did you mean healthcheck?)"},
 		{"unknown top-level key", "services: {web: {image: x}}\nvolume: {}\n", "volume: Compose knows no such key (did you mean volumes?)"},
 		{"two faults in two services", "services: {b: {image: [1]}, a: {image: [1]}, c: {image: x}}\n", "services.a.image must be a string"},
 		{"two faults in one service", "services: {a: {image: x, user: [], tty: {}, init: 'perhaps', dns: {}}}\n", "services.a.dns"},
