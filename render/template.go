@@ -49,7 +49,8 @@ func (j *job) compose(ctx context.Context, out *Output) error {
 		Values: j.values, Variables: j.variables, Images: images,
 		Host: j.host, TLS: p.Ingress.TLS, IngressClass: p.Ingress.ClassName, ClusterIssuer: p.Ingress.ClusterIssuer,
 		StorageClass: p.Storage.ClassName, StorageSize: j.storageSize(),
-		Development: j.in.Environment.Spec.DeploymentMode != v1alpha1.ModeProduction,
+		Development:   j.in.Environment.Spec.DeploymentMode != v1alpha1.ModeProduction,
+		RepositoryURL: j.source.RepositoryURL, CommitSHA: j.commit(""),
 		SecretNames: j.in.SecretNames, Report: &out.Report,
 	}
 	if p.Registry != "" {

@@ -27,10 +27,10 @@ type translation struct {
 	ports map[string][]port
 	// oneShot marks the services that run to their end.
 	oneShot map[string]bool
-	// claims already made, by volume, with the wave of the first consumer.
-	objs []*unstructured.Unstructured
-	errs []error
-	url  string
+	storage storage
+	objs    []*unstructured.Unstructured
+	errs    []error
+	url     string
 }
 
 func newTranslation(in Input, project *composetypes.Project) (*translation, error) {

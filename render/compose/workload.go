@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"regexp"
 	"strconv"
 	"strings"
@@ -89,9 +90,7 @@ func (t *translation) replicas(svc composetypes.ServiceConfig) (replicas int32, 
 		t.refuseKey(svc.Name, "deploy.replicas", fmt.Sprintf("%d replicas, not between 0 and %d", n, maxReplicas), "ask for fewer")
 		return 1, false
 	}
-	for _, v := range svc.Volumes {
-		stateful = stateful || t.isClaim(svc, v)
-	}
+	stateful = t.isBoundToNode(svc)
 	if stateful && n > 1 {
 		t.note(svc.Name, "deploy.replicas", manifest.Approximated, "1 replica: its volume is for one pod at a time")
 		n = 1
@@ -206,11 +205,7 @@ func (t *translation) labels(svc composetypes.ServiceConfig) map[string]string {
 
 func (t *translation) podLabels(svc composetypes.ServiceConfig) map[string]string {
 	labels := t.labels(svc)
-	for _, v := range svc.Volumes {
-		if t.isShared(svc, v) {
-			labels[labelVolume+dnsName(v.Source)] = "true"
-		}
-	}
+	maps.Copy(labels, t.nodeLabels(svc))
 	return labels
 }
 
