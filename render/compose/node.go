@@ -31,6 +31,9 @@ func expandAliases(n *yaml.Node) *yaml.Node {
 	out := *n
 	out.Anchor, out.Alias, out.HeadComment, out.LineComment, out.FootComment = "", nil, "", "", ""
 	out.Content = nil
+	if out.Kind == yaml.ScalarNode && out.ShortTag() == "!!null" {
+		out.Value = "null" // an empty one in {a: } would be written as ''
+	}
 	for _, c := range n.Content {
 		out.Content = append(out.Content, expandAliases(c))
 	}
