@@ -23,6 +23,8 @@ var (
 	}
 	// sockets are those of container engines, wherever they lie.
 	sockets = []string{"docker.sock", "docker_engine", "podman.sock", "containerd.sock", "crio.sock"}
+	// configPaths are those that images read and do not write.
+	configPaths = []string{"/etc/", "/usr/local/etc/", "/docker-entrypoint"}
 	// builtFolders are made by package managers and builds: where the repository has none, the image has.
 	builtFolders = []string{"node_modules", "bower_components", "vendor", ".venv", "venv", "dist", "build", "target", ".next", "__pycache__"}
 )
@@ -108,7 +110,7 @@ func (t *translation) planFolder(svc composetypes.ServiceConfig, p *plannedMount
 		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%s holds no files: an empty volume takes its place", p.path))
 	default:
 		p.kind, p.files = mountFiles, read.files
-		if !p.ReadOnly {
+		if !p.ReadOnly && !slices.ContainsFunc(configPaths, func(dir string) bool { return strings.HasPrefix(p.Target, dir) }) {
 			t.note(svc.Name, p.key, manifest.Approximated, "a folder of the repository is read-only in the cluster: mount a named volume where the service writes")
 		}
 	}

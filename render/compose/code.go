@@ -11,6 +11,8 @@ import (
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"catalyst.dev/catalyst/render/manifest"
 )
 
 // DefaultGitImage clones source code.
@@ -50,9 +52,9 @@ var commitSHA = regexp.MustCompile(`^([0-9a-f]{40}|[0-9a-f]{64})$`)
 func (t *translation) clonable() string {
 	u, err := url.Parse(t.in.RepositoryURL)
 	switch {
-	case t.in.RepositoryURL == "" || err != nil:
+	case t.in.RepositoryURL == "":
 		return "the repository has no URL"
-	case u.Scheme != "https" && u.Scheme != "http":
+	case err != nil || u.Scheme != "https" && u.Scheme != "http":
 		return "a cluster clones over https only"
 	case u.User != nil:
 		return "the repository's URL holds credentials: put them into the secret " + GitTokenName
@@ -62,6 +64,13 @@ func (t *translation) clonable() string {
 		return "the source has no commit"
 	}
 	return ""
+}
+
+// noteWatch reports what takes the place of develop.watch.
+func (t *translation) noteWatch(svc composetypes.ServiceConfig) {
+	if t.in.Development && svc.Develop != nil && len(svc.Develop.Watch) > 0 {
+		t.note(svc.Name, "develop.watch", manifest.Approximated, "nothing watches a laptop's files: push a commit, and the environment follows")
+	}
 }
 
 // isLocal reports whether a host is this machine's own.

@@ -74,6 +74,7 @@ func (t *translation) planStorage(services []composetypes.ServiceConfig) {
 	for _, svc := range services {
 		t.storage.mounts[svc.Name] = t.planMounts(svc, lent)
 		t.planFiles(svc)
+		t.noteWatch(svc)
 	}
 	t.refuseMissing()
 	for _, svc := range services {
