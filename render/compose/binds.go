@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -25,6 +26,8 @@ var (
 	sockets = []string{"docker.sock", "docker_engine", "podman.sock", "containerd.sock", "crio.sock"}
 	// configPaths are those that images read and do not write.
 	configPaths = []string{"/etc/", "/usr/local/etc/", "/docker-entrypoint"}
+	// fileNames are those of files, not of folders that Docker would make.
+	fileNames = regexp.MustCompile(`(?i)^\.env|\.(env|conf|cfg|cnf|ini|ya?ml|json|toml|xml|properties|pem|crt|cer|key|pub|txt|sql|sh|db|sqlite3?|log|js|ts|py|php|rb|html)$`)
 	// builtFolders are made by package managers and builds: where the repository has none, the image has.
 	builtFolders = []string{"node_modules", "bower_components", "vendor", ".venv", "venv", "dist", "build", "target", ".next", "__pycache__"}
 )
@@ -66,7 +69,7 @@ func (t *translation) planRepository(svc composetypes.ServiceConfig, p *plannedM
 	case !info.IsDir():
 		p.single = true
 		t.planFile(svc, p)
-	case t.isSourceCode(svc, p.path, p.Target):
+	case t.isSourceCode(svc, p.path) || svc.WorkingDir != "" && within(path.Clean(svc.WorkingDir), p.Target):
 		t.planSource(svc, p)
 	default:
 		t.planFolder(svc, p)
@@ -81,6 +84,8 @@ func (t *translation) planAbsent(svc composetypes.ServiceConfig, p *plannedMount
 		t.note(svc.Name, p.key, manifest.Ignored, fmt.Sprintf("%s is not in the repository: the built image holds it", p.path))
 	case p.Bind != nil && !bool(p.Bind.CreateHostPath):
 		t.refuseKey(svc.Name, p.key, fmt.Sprintf("%s is not in the repository, and create_host_path is false", p.path), "commit it")
+	case fileNames.MatchString(path.Base(p.path)):
+		t.note(svc.Name, p.key, manifest.Ignored, fmt.Sprintf("%s is not in the repository, and looks like a file: nothing is mounted; commit it, or make it a secret", p.path))
 	default:
 		p.kind, p.claim = mountClaim, t.boundClaim(p.path, path.Base(p.path))
 		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%s is not in the repository: an empty volume takes its place", p.path))
@@ -89,6 +94,9 @@ func (t *translation) planAbsent(svc composetypes.ServiceConfig, p *plannedMount
 
 func (t *translation) planFile(svc composetypes.ServiceConfig, p *plannedMount) {
 	f, err := readBound(t.in.Source, p.path, path.Base(p.path))
+	if err == nil {
+		err = t.countBound(p.path, f)
+	}
 	if err != nil {
 		t.refuseKey(svc.Name, p.key, err.Error(), "make it smaller, or build it into the image")
 		return
@@ -108,6 +116,8 @@ func (t *translation) planFolder(svc composetypes.ServiceConfig, p *plannedMount
 	case len(read.files) == 0:
 		p.kind, p.claim = mountClaim, t.boundClaim(p.path, path.Base(p.path))
 		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%s holds no files: an empty volume takes its place", p.path))
+	case t.countBound(p.path, read.files...) != nil:
+		t.refuseKey(svc.Name, p.key, t.countBound(p.path).Error(), "build files into the images")
 	default:
 		p.kind, p.files = mountFiles, read.files
 		if !p.ReadOnly && !slices.ContainsFunc(configPaths, func(dir string) bool { return strings.HasPrefix(p.Target, dir) }) {
@@ -140,15 +150,10 @@ func (t *translation) planSource(svc composetypes.ServiceConfig, p *plannedMount
 }
 
 // isSourceCode tells a folder of source code from configuration: it is the repository's root or the folder of the Compose
-// file, or it is, holds or lies in what the service's image is built from, or the service works in it.
-func (t *translation) isSourceCode(svc composetypes.ServiceConfig, p, target string) bool {
-	if p == "." || p == path.Dir(t.file) {
-		return true
-	}
-	if b := t.build(svc); b != nil && related(p, path.Clean(b.Context)) {
-		return true
-	}
-	return svc.WorkingDir != "" && within(path.Clean(svc.WorkingDir), target)
+// file, or it is, holds or lies in what the service's image is built from. So is, in a bind, what the service works in.
+func (t *translation) isSourceCode(svc composetypes.ServiceConfig, p string) bool {
+	b := t.build(svc)
+	return p == "." || p == path.Dir(t.file) || b != nil && related(p, path.Clean(b.Context))
 }
 
 // coversBuild reports whether a folder is what a service's image is built from, or holds it.
@@ -168,10 +173,5 @@ func (t *translation) build(svc composetypes.ServiceConfig) *composetypes.BuildC
 	if svc.Build != nil || svc.Image == "" {
 		return svc.Build
 	}
-	for _, name := range sortedKeys(t.project.Services) {
-		if other := t.project.Services[name]; other.Build != nil && other.Image == svc.Image {
-			return other.Build
-		}
-	}
-	return nil
+	return t.storage.builds[svc.Image]
 }

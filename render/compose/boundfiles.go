@@ -79,6 +79,17 @@ func readBound(source fs.FS, p, name string) (boundFile, error) {
 	return f, nil
 }
 
+// countBound holds the limits on all that an application mounts of its repository.
+func (t *translation) countBound(p string, files ...boundFile) error {
+	for _, f := range files {
+		t.storage.boundBytes += len(f.data)
+	}
+	if t.storage.boundFiles += len(files); t.storage.boundFiles > maxBoundFiles || t.storage.boundBytes > maxBoundBytes {
+		return fmt.Errorf("with %s the application mounts more than %d MiB or %d files of its repository", p, maxBoundBytes>>20, maxBoundFiles)
+	}
+	return nil
+}
+
 // folderRead is a folder's files, sorted by name.
 type folderRead struct {
 	files   []boundFile
@@ -93,7 +104,11 @@ func (t *translation) readFolder(p string) folderRead {
 	if known {
 		return r
 	}
-	r.err = r.walk(t.in.Source, p, "", 0)
+	if r.err = t.countBound(p); r.err == nil {
+		r.err = r.walk(t.in.Source, p, "", 0)
+	}
+	t.storage.boundBytes += r.size
+	t.storage.boundFiles += r.entries
 	t.storage.folders[p] = r
 	return r
 }

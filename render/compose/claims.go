@@ -36,6 +36,7 @@ type claimPlan struct {
 // A name that two different volumes would get is told apart by a hash; external claims keep theirs.
 func (t *translation) nameClaims() {
 	identity, wanted, count := map[string]string{}, map[string]string{}, map[string]int{codeClaim: 1}
+	external := map[string]bool{}
 	for _, key := range sortedKeys(t.project.Volumes) {
 		v := t.project.Volumes[key]
 		id, name := "key "+key, key
@@ -47,7 +48,7 @@ func (t *translation) nameClaims() {
 		}
 		if _, known := wanted[id]; !known {
 			wanted[id] = name
-			if v.External {
+			if external[name] = external[name] || bool(v.External); v.External {
 				count[name]++
 			} else {
 				count[dnsName(name)]++
@@ -62,21 +63,11 @@ func (t *translation) nameClaims() {
 		switch {
 		case strings.HasPrefix(id, "external "):
 			label = name
-		case count[label] > 1 && (label != name || strings.HasPrefix(id, "name ")) || label == codeClaim || t.isExternal(label):
+		case count[label] > 1 && (label != name || strings.HasPrefix(id, "name ")) || label == codeClaim || external[label]:
 			label += "-" + hash(id)[:5]
 		}
 		t.storage.claimOf[key] = label
 	}
-}
-
-// isExternal reports whether a claim that exists already has the name.
-func (t *translation) isExternal(claim string) bool {
-	for _, v := range t.project.Volumes {
-		if v.External && v.Name == claim {
-			return true
-		}
-	}
-	return false
 }
 
 // boundClaim is the claim that stands for a folder: services that bind one folder share it.
@@ -133,8 +124,7 @@ func inFile(err error, file string) error {
 
 // claims makes the PersistentVolumeClaims that services use. Each is in the sync wave of its first consumer: a claim that is
 // bound only when a pod comes would otherwise hold its wave, and so the pod, for ever.
-func (t *translation) claims(services []composetypes.ServiceConfig) {
-	t.planStorage(services)
+func (t *translation) claims() {
 	for _, name := range sortedKeys(t.storage.claims) {
 		c := t.storage.claims[name]
 		wave := maxWave

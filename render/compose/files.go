@@ -25,6 +25,8 @@ type fileContent struct {
 	stored string
 	// secret says that the data must not stand in a manifest.
 	secret bool
+	// object that holds the data, once it is made.
+	object string
 	// bad says that a problem was reported.
 	bad bool
 }
@@ -193,34 +195,40 @@ func (t *translation) mountFile(svc composetypes.ServiceConfig, kind string, i i
 	name := strings.TrimSuffix(kind, "s") + "-" + ref.Source
 	v := corev1.Volume{Name: volumeName(name, mode)}
 	item := "content"
-	if found.secret {
-		object := t.objectName(kind, ref.Source)
-		if found.stored != "" {
-			object, item = SecretsName, found.stored
-		} else {
-			t.addOnce("Secret", object, &corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"},
-				ObjectMeta: metav1.ObjectMeta{Name: object}, Type: corev1.SecretTypeOpaque, Data: map[string][]byte{item: found.data}})
-		}
-		v.Secret = &corev1.SecretVolumeSource{SecretName: object, DefaultMode: &mode, Items: []corev1.KeyToPath{{Key: item, Path: item}}}
-	} else {
-		cm := &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}}
-		put(cm, item, boundFile{data: found.data})
-		cm.Name = dnsName(name) + "-" + contentHash(cm)
-		t.addOnce("ConfigMap", cm.Name, cm)
-		v.ConfigMap = &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: cm.Name}, DefaultMode: &mode}
+	switch {
+	case found.stored != "":
+		item = found.stored
+		v.Secret = &corev1.SecretVolumeSource{SecretName: SecretsName, DefaultMode: &mode, Items: []corev1.KeyToPath{{Key: item, Path: item}}}
+	case found.secret:
+		v.Secret = &corev1.SecretVolumeSource{SecretName: t.fileObject(found, name), DefaultMode: &mode}
+	default:
+		v.ConfigMap = &corev1.ConfigMapVolumeSource{LocalObjectReference: corev1.LocalObjectReference{Name: t.fileObject(found, name)}, DefaultMode: &mode}
 	}
 	if !m.mount(v, corev1.VolumeMount{MountPath: target, SubPath: item, ReadOnly: true}) {
 		t.note(svc.Name, key, manifest.Ignored, fmt.Sprintf("something else is mounted on %s already", target))
 	}
 }
 
-// objectName is that of a Secret. It carries no hash of the content: whoever reads the manifests could guess short secrets by it.
-func (t *translation) objectName(kind, source string) string {
-	name := strings.TrimSuffix(kind, "s") + "-" + source
-	if label := dnsName(name); label != name {
-		return label + "-" + hash(source)[:5]
+// fileObject makes the Secret or ConfigMap that holds a file, once, and names it. A ConfigMap's name carries its content's
+// hash, so that a change restarts the pods. A Secret's does not: whoever reads the manifests could guess short secrets by it.
+func (t *translation) fileObject(found *fileContent, name string) string {
+	if found.object != "" {
+		return found.object
 	}
-	return name
+	if !found.secret {
+		cm := &corev1.ConfigMap{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "ConfigMap"}}
+		put(cm, "content", boundFile{data: found.data})
+		found.object = dnsName(name) + "-" + contentHash(cm)
+		cm.Name = found.object
+		t.addOnce("ConfigMap", cm.Name, cm)
+		return found.object
+	}
+	if found.object = dnsName(name); found.object != name {
+		found.object += "-" + hash(name)[:5]
+	}
+	t.add(&corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: metav1.ObjectMeta{Name: found.object},
+		Type: corev1.SecretTypeOpaque, Data: map[string][]byte{"content": found.data}})
+	return found.object
 }
 
 // volumeName tells the volumes of one object apart by their mode.

@@ -81,7 +81,9 @@ configs:
 `,
 		".env":           "TLS_KEY=-----KEY-----\nSHOP=the shop\nPG_PASSWORD=canary-password\n",
 		"secrets/db.txt": "hunter2hunter2", "app.conf": "a=1", "logo.png": "\x89PNG\xff",
-	}, func(in *compose.Input) { in.SecretNames = []string{"STORED_TOKEN", "VAULT_TOKEN", "license", "UNCOMMITTED"} })
+	}, func(in *compose.Input) {
+		in.SecretNames = []string{"STORED_TOKEN", "VAULT_TOKEN", "license", "UNCOMMITTED"}
+	})
 	db, web := app.pod(t, "db"), app.pod(t, "web")
 	tests := []struct {
 		pod        corev1.PodSpec

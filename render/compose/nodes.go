@@ -1,6 +1,8 @@
 package compose
 
 import (
+	"strings"
+
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -20,8 +22,17 @@ func (t *translation) planNodes(services []composetypes.ServiceConfig) {
 		}
 		return name
 	}
+	join := func(a, b string) {
+		a, b = leader(a), leader(b)
+		group[max(a, b)] = min(a, b)
+	}
 	for _, svc := range services {
 		group[svc.Name] = svc.Name
+	}
+	for _, svc := range services { // services of one network may be one pod, which can have one label only
+		if other, found := strings.CutPrefix(svc.NetworkMode, composetypes.ServicePrefix); found && group[other] != "" {
+			join(svc.Name, other)
+		}
 	}
 	shared := map[string]bool{}
 	for _, name := range sortedKeys(t.storage.claims) {
@@ -32,8 +43,7 @@ func (t *translation) planNodes(services []composetypes.ServiceConfig) {
 		}
 		for _, user := range users {
 			shared[user] = true
-			a, b := leader(users[0]), leader(user)
-			group[max(a, b)] = min(a, b)
+			join(users[0], user)
 		}
 	}
 	t.storage.nodes = map[string]string{}

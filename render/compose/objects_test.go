@@ -193,7 +193,9 @@ func (a application) files(t *testing.T, v corev1.Volume) map[string]string {
 }
 
 func (a application) reports(service, text string) bool {
-	return slices.ContainsFunc(a.report.Findings, func(f manifest.Finding) bool { return f.Subject == service && strings.Contains(f.Key+": "+f.Reason, text) })
+	return slices.ContainsFunc(a.report.Findings, func(f manifest.Finding) bool {
+		return f.Subject == service && strings.Contains(f.Key+": "+f.Reason, text)
+	})
 }
 
 // wantProblem checks that an error is a Problem that says so, with a remedy.

@@ -14,6 +14,14 @@ import (
 // remedyHost ends every refusal of what belongs to the node.
 const remedyHost = "use a named volume, or a file of the repository, or let catalyst.yaml allow it: spec.policy.exceptions with podSecurity: privileged"
 
+// Limits on what an application may mount.
+const (
+	maxMounts       = 200
+	maxBoundBytes   = 64 << 20
+	maxBoundFiles   = 20000
+	maxDockerCopies = 500
+)
+
 // mountKind is what an entry of a service's volumes becomes.
 type mountKind int
 
@@ -63,12 +71,23 @@ type storage struct {
 	missing map[string][]string
 	// made are the objects that several services may need, by kind and name.
 	made map[string]bool
+	// builds are those of services, by the image that they make.
+	builds map[string]*composetypes.BuildConfig
+	copied map[string]copiedPaths
+	// boundBytes and boundFiles count what was read and what is mounted of the repository.
+	boundBytes, boundFiles int
 }
 
 // planStorage decides what every volume becomes, before any object is made: what services share shows only then.
 func (t *translation) planStorage(services []composetypes.ServiceConfig) {
 	t.storage = storage{mounts: map[string][]plannedMount{}, claims: map[string]*claimPlan{}, folders: map[string]folderRead{},
-		contents: map[string]*fileContent{}, missing: map[string][]string{}, made: map[string]bool{}}
+		contents: map[string]*fileContent{}, missing: map[string][]string{}, made: map[string]bool{},
+		builds: map[string]*composetypes.BuildConfig{}, copied: map[string]copiedPaths{}}
+	for _, name := range sortedKeys(t.project.Services) {
+		if svc := t.project.Services[name]; svc.Build != nil && svc.Image != "" && t.storage.builds[svc.Image] == nil {
+			t.storage.builds[svc.Image] = svc.Build
+		}
+	}
 	t.nameClaims()
 	lent := t.lentVolumes(services)
 	for _, svc := range services {
@@ -118,7 +137,7 @@ func (t *translation) listMounts(svc composetypes.ServiceConfig, seen map[string
 		}
 		other, ok := t.project.Services[name]
 		if !ok || seen[name] {
-			continue // compose-go has refused cycles and unknown services
+			continue // compose-go has refused unknown services; each gives its volumes once
 		}
 		for _, v := range t.listMounts(other, seen) {
 			if v.Type == composetypes.VolumeTypeTmpfs {
@@ -128,7 +147,6 @@ func (t *translation) listMounts(svc composetypes.ServiceConfig, seen map[string
 			list = append(list, v)
 		}
 	}
-	delete(seen, svc.Name)
 	return list
 }
 
@@ -137,7 +155,12 @@ func (t *translation) planMounts(svc composetypes.ServiceConfig, lent map[string
 	var planned []plannedMount
 	var anonymous []listedMount
 	taken := map[string]bool{}
-	for _, v := range t.listMounts(svc, map[string]bool{}) {
+	list := t.listMounts(svc, map[string]bool{})
+	if n := len(list) + len(svc.Tmpfs) + len(svc.Configs) + len(svc.Secrets); n > maxMounts {
+		t.refuseKey(svc.Name, "volumes", fmt.Sprintf("%d mounts, more than %d", n, maxMounts), "mount folders instead of single files")
+		return nil
+	}
+	for _, v := range list {
 		v.Target = path.Clean(v.Target)
 		if v.Target == "/" || !path.IsAbs(v.Target) || strings.Contains(v.Target, ":") {
 			t.refuseKey(svc.Name, v.key, fmt.Sprintf("%q is not a path that can be mounted", v.Target), "write the target from the container's root, below /, without colons")

@@ -56,7 +56,8 @@ func (t *translation) run() (Result, error) {
 		t.oneShot[svc.Name] = t.runsToItsEnd(svc)
 	}
 	t.waves = t.levels(services)
-	t.claims(services)
+	t.planStorage(services)
+	t.claims()
 	for _, svc := range services {
 		t.workload(svc)
 		t.service(svc)

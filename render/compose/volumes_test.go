@@ -118,7 +118,6 @@ volumes: {data: {}}
 	}
 }
 
-// Any Compose text ends in objects or a problem.
 func TestVolumesAreStable(t *testing.T) {
 	first := renderApplication(t, nodeApplication, development)
 	second := renderApplication(t, nodeApplication, func(in *compose.Input) { development(in) })

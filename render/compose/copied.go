@@ -3,25 +3,44 @@ package compose
 import (
 	"encoding/json"
 	"path"
+	"slices"
 	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 )
 
+// copiedPaths are the paths of an image that a build puts files at.
+type copiedPaths struct {
+	paths []string
+	// unknown says that there are others, too.
+	unknown bool
+}
+
 // copies reports whether a build puts files at a path of the image, or may do so: what cannot be read is taken to.
 func (t *translation) copies(b composetypes.BuildConfig, target string) bool {
-	text := b.DockerfileInline
-	if text == "" {
-		name := b.Dockerfile
-		if name == "" {
-			name = "Dockerfile"
-		}
-		data, err := readFile(t.in.Source, path.Join(path.Clean(b.Context), name), maxFileSize)
-		if err != nil {
-			return true
-		}
-		text = string(data)
+	name := b.Dockerfile
+	if name == "" {
+		name = "Dockerfile"
 	}
+	name = path.Join(path.Clean(b.Context), name)
+	id := name + "\n" + b.DockerfileInline
+	c, known := t.storage.copied[id]
+	if !known {
+		text, err := []byte(b.DockerfileInline), error(nil)
+		if len(text) == 0 {
+			text, err = readFile(t.in.Source, name, maxFileSize)
+		}
+		if c.unknown = err != nil; err == nil {
+			c = copied(string(text))
+		}
+		t.storage.copied[id] = c
+	}
+	return c.unknown || slices.ContainsFunc(c.paths, func(p string) bool { return related(p, target) })
+}
+
+// copied reads what a Dockerfile copies. Relative to a folder that the base image names, or a variable, it may be anywhere.
+func copied(text string) copiedPaths {
+	var c copiedPaths
 	workdir, known := "", false
 	for _, line := range instructions(text) {
 		name, rest, _ := strings.Cut(line, " ")
@@ -29,17 +48,19 @@ func (t *translation) copies(b composetypes.BuildConfig, target string) bool {
 		case "FROM":
 			workdir, known = "", false
 		case "WORKDIR":
-			dir := strings.Trim(strings.TrimSpace(rest), `"'`)
+			dir := strings.Trim(rest, `"'`)
 			known = known || path.IsAbs(dir)
-			workdir = resolve(workdir, dir)
+			workdir = inImage(workdir, dir)
 		case "COPY", "ADD":
 			to := destination(rest)
-			if strings.Contains(to+workdir, "$") || !path.IsAbs(to) && !known || related(resolve(workdir, to), target) {
-				return true
+			if strings.Contains(to+workdir, "$") || !path.IsAbs(to) && !known || len(c.paths) >= maxDockerCopies {
+				c.unknown = true
+				return c
 			}
+			c.paths = append(c.paths, inImage(workdir, to))
 		}
 	}
-	return false
+	return c
 }
 
 // instructions are the logical lines of a Dockerfile.
@@ -78,7 +99,8 @@ func destination(args string) string {
 	return strings.Trim(fields[len(fields)-1], `"'`)
 }
 
-func resolve(dir, p string) string {
+// inImage is a path of a Dockerfile, from the working directory, as the image has it.
+func inImage(dir, p string) string {
 	if path.IsAbs(p) {
 		return path.Clean(p)
 	}
