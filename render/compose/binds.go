@@ -78,8 +78,12 @@ func (t *translation) planRepository(svc composetypes.ServiceConfig, p *plannedM
 
 // planAbsent plans a bind of what the repository has not: Docker makes an empty folder of it.
 func (t *translation) planAbsent(svc composetypes.ServiceConfig, p *plannedMount) {
+	b := t.build(svc)
 	switch {
-	case t.build(svc) != nil && slices.Contains(builtFolders, path.Base(p.path)):
+	case b != nil && (within(path.Clean(b.Context), p.path) || related(p.path, path.Clean(b.Context)) && !t.hasDockerfile(*b)):
+		p.kind = mountImaged // built from another source, perhaps
+		t.note(svc.Name, p.key, manifest.Ignored, "source code: the built image holds it")
+	case b != nil && slices.Contains(builtFolders, path.Base(p.path)):
 		p.kind = mountImaged
 		t.note(svc.Name, p.key, manifest.Ignored, fmt.Sprintf("%s is not in the repository: the built image holds it", p.path))
 	case p.Bind != nil && !bool(p.Bind.CreateHostPath):

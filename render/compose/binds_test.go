@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -252,8 +253,35 @@ services:
 	}
 }
 
+// Where the repository does not hold what an image is built from, it does not hold its code either.
+func TestBindsOfCodeOfAnotherSource(t *testing.T) {
+	app := renderApplication(t, map[string]string{"compose.yaml": `
+services:
+  web: {build: web, volumes: ["./web:/app", /app/node_modules, "./web/package.json:/app/package.json"]}
+  api: {build: {context: api, dockerfile: dev.Dockerfile}, volumes: ["./api/src:/app/src"]}
+  tool: {build: tool, volumes: ["./tool/uploads:/uploads", "./tool/app.db:/app.db", "./tool:/tool"]}
+`, "tool/Dockerfile": "FROM alpine\nCOPY . /tool\n"}, development)
+	for _, service := range []string{"web", "api"} {
+		if got := app.pod(t, service).Containers[0].VolumeMounts; len(got) != 0 || !app.reports(service, "the built image holds it") {
+			t.Errorf("%s has %+v, want the image's own code", service, got)
+		}
+	}
+	tool := app.pod(t, "tool")
+	if _, v := mounted(t, tool, "/uploads"); v.PersistentVolumeClaim == nil || isMounted(tool, "/app.db") || !isMounted(tool, "/tool") {
+		t.Errorf("tool has %+v, want a volume for data, its code, and nothing for a file", tool.Containers[0].VolumeMounts)
+	}
+	if !app.reports("tool", "looks like a file") {
+		t.Errorf("the report is %v", app.report.Findings)
+	}
+}
+
 func TestBadBinds(t *testing.T) {
+	many := strings.TrimSuffix(strings.Repeat("./conf:/x,", 201), ",")
+	for i := strings.Count(many, "/x,"); i > 0; i-- {
+		many = strings.Replace(many, "/x,", fmt.Sprintf("/y%d,", i), 1)
+	}
 	tests := []struct{ name, volume, want string }{
+		{"many", many, "201 mounts, more than 200"},
 		{"root", "./conf:/", "not a path that can be mounted"},
 		{"relative", "./conf:conf", "not a path that can be mounted"},
 		{"colon", "{type: bind, source: ./conf, target: '/a:b'}", "not a path that can be mounted"},

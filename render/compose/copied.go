@@ -18,11 +18,7 @@ type copiedPaths struct {
 
 // copies reports whether a build puts files at a path of the image, or may do so: what cannot be read is taken to.
 func (t *translation) copies(b composetypes.BuildConfig, target string) bool {
-	name := b.Dockerfile
-	if name == "" {
-		name = "Dockerfile"
-	}
-	name = path.Join(path.Clean(b.Context), name)
+	name := dockerfilePath(b)
 	id := name + "\n" + b.DockerfileInline
 	c, known := t.storage.copied[id]
 	if !known {
@@ -36,6 +32,19 @@ func (t *translation) copies(b composetypes.BuildConfig, target string) bool {
 		t.storage.copied[id] = c
 	}
 	return c.unknown || slices.ContainsFunc(c.paths, func(p string) bool { return related(p, target) })
+}
+
+func dockerfilePath(b composetypes.BuildConfig) string {
+	name := b.Dockerfile
+	if name == "" {
+		name = "Dockerfile"
+	}
+	return path.Join(path.Clean(b.Context), name)
+}
+
+// hasDockerfile reports whether the repository holds what the image is built by.
+func (t *translation) hasDockerfile(b composetypes.BuildConfig) bool {
+	return b.DockerfileInline != "" || isFile(t.in.Source, dockerfilePath(b))
 }
 
 // copied reads what a Dockerfile copies. Relative to a folder that the base image names, or a variable, it may be anywhere.

@@ -1,0 +1,46 @@
+package compose_test
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"catalyst.dev/catalyst/render/compose"
+	"catalyst.dev/catalyst/render/manifest"
+)
+
+// Whatever is mounted wherever, the API server takes the pod, or the error says what to change.
+func TestEveryMountIsValidOrRefused(t *testing.T) {
+	sources := []string{"", ".", "./", "./conf", "./conf/a", "conf", "data_1", "DATA", "./none", "./none.conf", "~", "~/x", "/", "/etc/localtime", "/var/run/docker.sock",
+		"/dev/null", "./link", "./away", "./a b", "./.git", "..", "./conf/../..", "$PWD", "${PWD}/conf", "${HOME}", "${NONE}/x", "${NONE:-./conf}", "$$x", `C:\x`, "x:y"}
+	targets := []string{"/app", "/app/conf/a", "/", "app", "/a:b", "/app/../x", "/a//b/", "/ä", "/..", "/run/secrets/s_1", "/$(PATH)"}
+	options := []string{"", ":ro", ":z", ":nocopy", ":ro,Z,cached,rshared"}
+	files := map[string]string{"conf/a": "a", "conf/sub/b": "b", "a b": "c", "link": "-> conf", "away": "-> ../../etc", "s.txt": "secret", "Dockerfile": "FROM a\nCOPY . /app\n"}
+	for _, in := range []struct {
+		name   string
+		change func(*compose.Input)
+	}{
+		{"deployment", nil}, {"development", development},
+		{"privileged", func(in *compose.Input) { in.Privileged = true }},
+	} {
+		for i, source := range sources {
+			for j, target := range targets {
+				option := options[(i+j)%len(options)]
+				mount := source + ":" + target + option
+				if source == "" {
+					mount = target
+				}
+				for _, build := range []string{"image: example/web", "build: ."} {
+					files["compose.yaml"] = fmt.Sprintf("services: {web: {%s, secrets: [s_1], tmpfs: [/app/tmp], volumes: [%q, './conf:/app/conf', /app/node_modules]}}\n"+
+						"secrets: {s_1: {file: s.txt}}\nvolumes: {conf: {}, data_1: {}, DATA: {}}\n", build, mount)
+					app, err := tryApplication(t, files, in.change)
+					var p *manifest.Problem
+					if err != nil && !errors.As(err, &p) {
+						t.Errorf("%s, %s of %s: %v is no Problem", mount, build, in.name, err)
+					}
+					app.checkPods(t)
+				}
+			}
+		}
+	}
+}
