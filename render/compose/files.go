@@ -15,6 +15,9 @@ import (
 	"catalyst.dev/catalyst/render/manifest"
 )
 
+// maxCompletedText is what of a text fits into a variable.
+const maxCompletedText = 64 << 10
+
 // defaultFileMode is that of configs and secrets: readable by everybody in the container.
 const defaultFileMode = 0o444
 
@@ -23,6 +26,8 @@ type fileContent struct {
 	data []byte
 	// stored is the name in the secret store; the value is not known here.
 	stored string
+	// text that names secrets of the store, to be completed in the pod.
+	text string
 	// secret says that the data must not stand in a manifest.
 	secret bool
 	// object that holds the data, once it is made.
@@ -120,10 +125,13 @@ func (t *translation) findContent(field, name string, c composetypes.FileObjectC
 
 // inline is the text of a config. One that holds a secret must not become a ConfigMap.
 func (t *translation) inline(field, text string) *fileContent {
-	if m := mark.FindStringSubmatch(text); m != nil {
-		t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: field + ".content", Message: fmt.Sprintf("the text holds the secret %s, whose value is not known here", m[1]),
-			Remedy: "let the service read it from its environment or from a secret's file"})
-		return &fileContent{bad: true}
+	if mark.MatchString(text) {
+		if len(text) > maxCompletedText {
+			t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: field + ".content", Message: fmt.Sprintf("the text names secrets and has more than %d KiB", maxCompletedText>>10),
+				Remedy: "keep what names secrets in a config of its own"})
+			return &fileContent{bad: true}
+		}
+		return &fileContent{text: text, secret: true}
 	}
 	found := &fileContent{data: []byte(text), secret: secretURL.MatchString(text)}
 	const shortest = 6 // what is shorter is in many a text by chance
@@ -196,6 +204,10 @@ func (t *translation) mountFile(svc composetypes.ServiceConfig, kind string, i i
 	v := corev1.Volume{Name: volumeName(name, mode)}
 	item := "content"
 	switch {
+	case found.text != "":
+		v.Name = "completed-" + v.Name
+		v.EmptyDir = memoryVolume("", 0).EmptyDir
+		m.texts = append(m.texts, completedText{volume: v.Name, text: found.text, mode: mode})
 	case found.stored != "":
 		item = found.stored
 		v.Secret = &corev1.SecretVolumeSource{SecretName: SecretsName, DefaultMode: &mode, Items: []corev1.KeyToPath{{Key: item, Path: item}}}

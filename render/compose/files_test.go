@@ -1,6 +1,9 @@
 package compose_test
 
 import (
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -168,7 +171,7 @@ func TestBadConfigsAndSecrets(t *testing.T) {
 		{"template driver", service + "configs: {cfg: {file: a.txt, template_driver: golang}}\n", "configs.cfg: drivers are plugins"},
 		{"folder", service + "configs: {cfg: {file: dir}}\n", "neither the repository nor the secret store has: cfg"},
 		{"large", service + "configs: {cfg: {file: big.bin}}\n", "configs.cfg: big.bin has 900 KiB"},
-		{"secret in the text", service + "configs: {cfg: {content: 'key=${STORED}'}}\n", "the text holds the secret STORED"},
+		{"long text of secrets", service + "configs: {cfg: {content: '${STORED}" + strings.Repeat("a", 64<<10) + "'}}\n", "the text names secrets and has more than 64 KiB"},
 		{"target", "services: {web: {image: a, configs: [{source: cfg, target: '/a:b'}]}}\nconfigs: {cfg: {content: a}}\n", "not a path that can be mounted"},
 	}
 	for _, tt := range tests {
@@ -180,6 +183,43 @@ func TestBadConfigsAndSecrets(t *testing.T) {
 				t.Errorf("Render() says it %d times: %v", n, err)
 			}
 		})
+	}
+}
+
+// A text that names secrets of the store is completed in the pod: nobody else knows them.
+func TestConfigsThatNameSecrets(t *testing.T) {
+	app := renderApplication(t, map[string]string{"compose.yaml": `
+services: {web: {image: example/web, configs: [{source: cfg, target: /etc/app.conf, mode: 0440}]}}
+configs: {cfg: {content: "user=$$(id) %s\npassword=${DB_PASSWORD}$${X}\ntoken=${TOKEN}\n"}}
+`}, func(in *compose.Input) { in.SecretNames = []string{"DB_PASSWORD", "TOKEN"} })
+	pod := app.pod(t, "web")
+	c := initContainer(pod, "complete-configs")
+	if c == nil {
+		t.Fatal("nothing completes the text")
+	}
+	for _, e := range c.Env[:2] {
+		if e.ValueFrom == nil || e.ValueFrom.SecretKeyRef.Name != compose.SecretsName {
+			t.Errorf("%s is %+v, want a value of the secret store", e.Name, e)
+		}
+	}
+	if want := "user=$$(id) %s\npassword=$(DB_PASSWORD)${X}\ntoken=$(TOKEN)\n"; c.Env[2].Value != want {
+		t.Errorf("the text is %q, want %q", c.Env[2].Value, want)
+	}
+	m, v := mounted(t, pod, "/etc/app.conf")
+	if v.EmptyDir == nil || v.EmptyDir.Medium != corev1.StorageMediumMemory || m.SubPath != "content" {
+		t.Errorf("the config is %+v of %+v, want memory", m, v)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("sh", "-c", strings.ReplaceAll(c.Command[2], "/configs/0", dir))
+	text := "a %s \\\\n $(id)\n"
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "TEXT_0=" + text}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "content"))
+	info, statErr := os.Stat(filepath.Join(dir, "content"))
+	if err != nil || statErr != nil || string(data) != text || info.Mode().Perm() != 0o444 {
+		t.Errorf("the file is %q, %v, %v, want the text as it stands", data, info, err)
 	}
 }
 

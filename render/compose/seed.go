@@ -98,7 +98,7 @@ func numericUser(svc composetypes.ServiceConfig) (user, group int64) {
 
 // prepare are the init containers that make volumes ready.
 func (t *translation) prepare(svc composetypes.ServiceConfig, m *mounts) []corev1.Container {
-	return slices.Concat(t.clones(svc, m), t.seeds(svc, m), t.open(svc, m))
+	return slices.Concat(t.complete(svc, m), t.clones(svc, m), t.seeds(svc, m), t.open(svc, m))
 }
 
 // seeds fill volumes from the service's own image. Shell and tools come along in a volume, as the image may have none.

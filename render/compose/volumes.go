@@ -21,6 +21,7 @@ type mounts struct {
 	claims []corev1.VolumeMount
 	seeds  []corev1.VolumeMount
 	code   []corev1.Volume
+	texts  []completedText
 }
 
 // mount adds one, unless its target is taken: two mounts of one path are refused by the API server.
