@@ -49,6 +49,7 @@ func (j *job) compose(ctx context.Context, out *Output) error {
 		Values: j.values, Variables: j.variables, Images: images,
 		Host: j.host, TLS: p.Ingress.TLS, IngressClass: p.Ingress.ClassName, ClusterIssuer: p.Ingress.ClusterIssuer,
 		StorageClass: p.Storage.ClassName, StorageSize: j.storageSize(),
+		SeedImage: p.Storage.SeedImage, GitImage: p.Storage.GitImage,
 		Development:   j.in.Environment.Spec.DeploymentMode != v1alpha1.ModeProduction,
 		RepositoryURL: j.source.RepositoryURL, CommitSHA: j.commit(""),
 		SecretNames: j.in.SecretNames, Report: &out.Report,

@@ -131,7 +131,7 @@ func (t *translation) foldersInCode(svc composetypes.ServiceConfig) []string {
 // with no more than what it takes to write where others have written.
 func (t *translation) cloneSecurity(svc composetypes.ServiceConfig) *corev1.SecurityContext {
 	c := nonRoot()
-	if user, group := numericUser(svc); user > 0 {
+	if user, group := numericUser(svc); ownsVolumes(svc) {
 		c.RunAsUser, c.RunAsGroup = &user, &group
 		return c
 	}

@@ -260,9 +260,8 @@ func (t *translation) fileMode(svc composetypes.ServiceConfig, key string, ref c
 		mode = int32(*ref.Mode) & 0o777
 	}
 	owned := ref.UID != "" && ref.UID != "0" || ref.GID != "" && ref.GID != "0"
-	user, _ := numericUser(svc)
 	switch {
-	case mode&0o004 != 0 || user > 0 || svc.User == "0" || svc.User == "root":
+	case mode&0o004 != 0 || ownsVolumes(svc) || svc.User == "0" || svc.User == "root":
 		if owned {
 			t.note(svc.Name, key, manifest.Approximated, "the file belongs to root; its mode lets the container read it")
 		}

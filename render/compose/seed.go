@@ -96,6 +96,12 @@ func numericUser(svc composetypes.ServiceConfig) (user, group int64) {
 	return user, group
 }
 
+// ownsVolumes reports whether the pod's volumes belong to its group, so that the service's user may write to them.
+func ownsVolumes(svc composetypes.ServiceConfig) bool {
+	user, group := numericUser(svc)
+	return user > 0 && group > 0
+}
+
 // prepare are the init containers that make volumes ready.
 func (t *translation) prepare(svc composetypes.ServiceConfig, m *mounts) []corev1.Container {
 	return slices.Concat(t.complete(svc, m), t.clones(svc, m), t.seeds(svc, m), t.open(svc, m))
@@ -118,7 +124,7 @@ func (t *translation) seeds(svc composetypes.ServiceConfig, m *mounts) []corev1.
 	t.errs = t.errs[:known] // what is wrong with the image, the service's container says
 	seed.Command = []string{toolsPath + "/sh", "-c", seedScript, "seed"}
 	seed.Env = []corev1.EnvVar{{Name: "PATH", Value: toolsPath}, {Name: "OWN"}}
-	if user, _ := numericUser(svc); user > 0 {
+	if ownsVolumes(svc) {
 		seed.Env[1].Value = "the pod's group owns the volume"
 	}
 	seed.Resources.Limits[corev1.ResourceCPU] = resource.MustParse("500m")
@@ -142,8 +148,8 @@ func seedSecurity() *corev1.SecurityContext {
 
 // open makes fresh volumes writable for images that do not run as root: a claim's folder belongs to root.
 func (t *translation) open(svc composetypes.ServiceConfig, m *mounts) []corev1.Container {
-	if user, _ := numericUser(svc); len(m.claims) == 0 || user > 0 {
-		return nil // the pod's group owns the volume
+	if len(m.claims) == 0 || ownsVolumes(svc) {
+		return nil
 	}
 	var lines []string
 	var vms []corev1.VolumeMount

@@ -161,9 +161,10 @@ services:
   db: {image: postgres, volumes: ["data:/data"]}
   numbered: {image: redis, user: "1000:1001", volumes: ["cache:/data"]}
   named: {image: redis, user: redis, volumes: ["named:/data"]}
-volumes: {data: {}, cache: {}, named: {}}
+  grouped: {image: redis, user: "1000:0", volumes: ["grouped:/data"]}
+volumes: {data: {}, cache: {}, named: {}, grouped: {}}
 `}, nil)
-	for _, service := range []string{"db", "named"} {
+	for _, service := range []string{"db", "named", "grouped"} {
 		if initContainer(app.pod(t, service), "prepare-volumes") == nil {
 			t.Errorf("the volume of %s belongs to root alone", service)
 		}
