@@ -97,15 +97,21 @@ func (t *translation) planAbsent(svc composetypes.ServiceConfig, p *plannedMount
 }
 
 func (t *translation) planFile(svc composetypes.ServiceConfig, p *plannedMount) {
-	f, err := readBound(t.in.Source, p.path, path.Base(p.path))
-	if err == nil {
-		err = t.countBound(p.path, f)
+	read := t.readSingle(p.path)
+	switch {
+	case errors.Is(read.err, errTooLarge) && t.clonable() == "":
+		t.planClone(svc, p, read.err)
+	case read.err != nil:
+		t.refuseBound(svc, *p, read.err)
+	default:
+		p.kind, p.files = mountFiles, read.files
 	}
-	if err != nil {
-		t.refuseKey(svc.Name, p.key, err.Error(), "make it smaller, or build it into the image")
-		return
-	}
-	p.kind, p.files = mountFiles, []boundFile{f}
+}
+
+// planClone plans what is too large for ConfigMaps.
+func (t *translation) planClone(svc composetypes.ServiceConfig, p *plannedMount, reason error) {
+	p.kind = mountCode
+	t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%v: it is cloned from the repository at each start instead", reason))
 }
 
 // planFolder plans a folder that is not source code: from ConfigMaps, or cloned where it is too large for them. One that holds nothing is data to come.
@@ -113,15 +119,12 @@ func (t *translation) planFolder(svc composetypes.ServiceConfig, p *plannedMount
 	read := t.readFolder(p.path)
 	switch {
 	case errors.Is(read.err, errTooLarge) && t.clonable() == "":
-		p.kind = mountCode
-		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%v: it is cloned from the repository at each start instead", read.err))
+		t.planClone(svc, p, read.err)
 	case read.err != nil:
-		t.refuseKey(svc.Name, p.key, read.err.Error(), "build it into the image, or mount the parts that are needed")
+		t.refuseBound(svc, *p, read.err)
 	case len(read.files) == 0:
 		p.kind, p.claim = mountClaim, t.boundClaim(p.path, path.Base(p.path))
 		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%s holds no files: an empty volume takes its place", p.path))
-	case t.countBound(p.path, read.files...) != nil:
-		t.refuseKey(svc.Name, p.key, t.countBound(p.path).Error(), "build files into the images")
 	default:
 		p.kind, p.files = mountFiles, read.files
 		if !p.ReadOnly && !slices.ContainsFunc(configPaths, func(dir string) bool { return strings.HasPrefix(p.Target, dir) }) {

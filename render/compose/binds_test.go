@@ -153,6 +153,10 @@ func TestLargeFolders(t *testing.T) {
 	files = map[string]string{"compose.yaml": "services: {web: {image: nginx, volumes: ['./big.bin:/big.bin']}}\n", "big.bin": strings.Repeat("\xff", 900<<10)}
 	_, err = tryApplication(t, files, nil)
 	wantProblem(t, err, "big.bin has 900 KiB")
+	app = renderApplication(t, files, cloned)
+	if m, _ := mounted(t, app.pod(t, "web"), "/big.bin"); m.SubPath != "tree/big.bin" {
+		t.Errorf("web has %+v, want the file of a clone", m)
+	}
 }
 
 func cloned(in *compose.Input) {

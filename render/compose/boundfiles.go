@@ -11,6 +11,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -27,6 +28,9 @@ const (
 
 // errTooLarge marks a folder that is too large for ConfigMaps.
 var errTooLarge = errors.New("too large to be mounted from ConfigMaps")
+
+// errTooMuch marks what makes all that is mounted too much.
+var errTooMuch = errors.New("the application mounts more of its repository than a render may")
 
 // boundFile is a file of the repository that is mounted.
 type boundFile struct {
@@ -79,17 +83,6 @@ func readBound(source fs.FS, p, name string) (boundFile, error) {
 	return f, nil
 }
 
-// countBound holds the limits on all that an application mounts of its repository.
-func (t *translation) countBound(p string, files ...boundFile) error {
-	for _, f := range files {
-		t.storage.boundBytes += len(f.data)
-	}
-	if t.storage.boundFiles += len(files); t.storage.boundFiles > maxBoundFiles || t.storage.boundBytes > maxBoundBytes {
-		return fmt.Errorf("with %s the application mounts more than %d MiB or %d files of its repository", p, maxBoundBytes>>20, maxBoundFiles)
-	}
-	return nil
-}
-
 // folderRead is a folder's files, sorted by name.
 type folderRead struct {
 	files   []boundFile
@@ -100,17 +93,49 @@ type folderRead struct {
 
 // readFolder reads a folder with all below it, once.
 func (t *translation) readFolder(p string) folderRead {
-	r, known := t.storage.folders[p]
+	return t.readOnce(p, func(r *folderRead) error { return r.walk(t.in.Source, p, "", 0) })
+}
+
+// readSingle reads a file that is mounted by itself, once.
+func (t *translation) readSingle(p string) folderRead {
+	return t.readOnce(p, func(r *folderRead) error { return r.add(t.in.Source, p, path.Base(p)) })
+}
+
+func (t *translation) readOnce(p string, read func(*folderRead) error) folderRead {
+	r, known := t.storage.reads[p]
 	if known {
 		return r
 	}
-	if r.err = t.countBound(p); r.err == nil {
-		r.err = r.walk(t.in.Source, p, "", 0)
+	r.err = t.countBound(p, folderRead{})
+	if r.err == nil {
+		r.err = read(&r)
 	}
-	t.storage.boundBytes += r.size
-	t.storage.boundFiles += r.entries
-	t.storage.folders[p] = r
+	if err := t.countBound(p, r); r.err == nil {
+		r.err = err
+	}
+	t.storage.reads[p] = r
 	return r
+}
+
+// countBound holds the limits on all that an application mounts of its repository.
+func (t *translation) countBound(p string, r folderRead) error {
+	t.storage.boundBytes += r.size
+	t.storage.boundFiles += max(r.entries, len(r.files))
+	if t.storage.boundFiles > maxBoundFiles || t.storage.boundBytes > maxBoundBytes {
+		return fmt.Errorf("with %s %w (%d MiB or %d files)", p, errTooMuch, maxBoundBytes>>20, maxBoundFiles)
+	}
+	return nil
+}
+
+// refuseBound refuses what cannot be mounted; that all of it together is too much, once.
+func (t *translation) refuseBound(svc composetypes.ServiceConfig, p plannedMount, err error) {
+	if errors.Is(err, errTooMuch) {
+		if t.storage.tooMuch {
+			return
+		}
+		t.storage.tooMuch = true
+	}
+	t.refuseKey(svc.Name, p.key, err.Error(), "make it smaller, build it into the image, or mount only the parts that are needed")
 }
 
 func (r *folderRead) walk(source fs.FS, dir, rel string, depth int) error {

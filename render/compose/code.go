@@ -29,7 +29,7 @@ const cloneScript = `set -eu
 umask 0000
 mkdir -p /code/tree
 exec 9>/code/lock
-flock 9
+! command -v flock >/dev/null || flock 9
 if [ "$(cat /code/commit 2>/dev/null || true)" != "$COMMIT" ]; then
   export HOME=/git GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0
   rm -rf /git/repository

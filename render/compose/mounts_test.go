@@ -3,6 +3,7 @@ package compose_test
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"catalyst.dev/catalyst/render/compose"
@@ -42,5 +43,28 @@ func TestEveryMountIsValidOrRefused(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A file of half a megabyte asks for seventy gigabytes of ConfigMaps.
+func TestHostileMounts(t *testing.T) {
+	files := map[string]string{}
+	for i := range 60 {
+		files[fmt.Sprintf("conf/f%d", i)] = strings.Repeat("x", 60000)
+	}
+	var text strings.Builder
+	text.WriteString("volumes: {data: {}}\nservices:\n")
+	for i := range 190 {
+		fmt.Fprintf(&text, "  s%d: {image: a, volumes: [", i)
+		for j := range 95 {
+			fmt.Fprintf(&text, "./conf:/c%d, data:/c%d/d%d, ", j, j, j+100*i)
+		}
+		text.WriteString("]}\n")
+	}
+	files["compose.yaml"] = text.String()
+	_, err := tryApplication(t, files, nil)
+	wantProblem(t, err, "mounts more of its repository than a render may")
+	if n := strings.Count(err.Error(), "\n"); n > 0 {
+		t.Errorf("Render() says so in %d lines", n+1)
 	}
 }

@@ -15,8 +15,7 @@ const labelNode = "catalyst.dev/volumes"
 // for a pod that matches all the terms of an affinity, so a label a volume would leave a service of two volumes free to go anywhere.
 func (t *translation) planNodes(services []composetypes.ServiceConfig) {
 	group := map[string]string{}
-	var leader func(name string) string
-	leader = func(name string) string {
+	leader := func(name string) string {
 		for group[name] != name {
 			name = group[name]
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
+	corev1 "k8s.io/api/core/v1"
 
 	"catalyst.dev/catalyst/render/manifest"
 )
@@ -63,8 +64,10 @@ type storage struct {
 	claimOf map[string]string
 	claims  map[string]*claimPlan
 	// nodes holds, for each service that shares a claim, the name of the group that must run on one node.
-	nodes   map[string]string
-	folders map[string]folderRead
+	nodes map[string]string
+	// reads of the repository, by path, and the volumes of what was read.
+	reads       map[string]folderRead
+	fileVolumes map[string]corev1.Volume
 	// contents of the configs and secrets, by kind and name.
 	contents map[string]*fileContent
 	// missing secrets, with the services that need them.
@@ -76,11 +79,13 @@ type storage struct {
 	copied map[string]copiedPaths
 	// boundBytes and boundFiles count what was read and what is mounted of the repository.
 	boundBytes, boundFiles int
+	// tooMuch says that this was refused already.
+	tooMuch bool
 }
 
 // planStorage decides what every volume becomes, before any object is made: what services share shows only then.
 func (t *translation) planStorage(services []composetypes.ServiceConfig) {
-	t.storage = storage{mounts: map[string][]plannedMount{}, claims: map[string]*claimPlan{}, folders: map[string]folderRead{},
+	t.storage = storage{mounts: map[string][]plannedMount{}, claims: map[string]*claimPlan{}, reads: map[string]folderRead{}, fileVolumes: map[string]corev1.Volume{},
 		contents: map[string]*fileContent{}, missing: map[string][]string{}, made: map[string]bool{},
 		builds: map[string]*composetypes.BuildConfig{}, copied: map[string]copiedPaths{}}
 	for _, name := range sortedKeys(t.project.Services) {

@@ -144,19 +144,31 @@ func claimVolume(claim string) corev1.Volume {
 // mountFiles mounts files of the repository, a single one by itself. What is mounted inside a folder needs its place there
 // already, for the folder is read-only.
 func (t *translation) mountFiles(svc composetypes.ServiceConfig, p plannedMount, m *mounts) {
-	files := p.files
-	if !p.single {
-		files = append(slices.Clone(files), t.mountPoints(svc, p)...)
-	}
-	base := path.Base(p.path)
-	if base == "." {
-		base = svc.Name
-	}
 	vm := corev1.VolumeMount{MountPath: p.Target, ReadOnly: true}
+	var points []boundFile
 	if p.single {
-		vm.SubPath = files[0].name
+		vm.SubPath = p.files[0].name
+	} else {
+		points = t.mountPoints(svc, p)
 	}
-	m.mount(t.fileVolume(base, files), vm)
+	id := p.path
+	for _, point := range points {
+		id += "\x00" + point.name
+	}
+	v, made := t.storage.fileVolumes[id]
+	if !made {
+		if err := t.countBound(p.path, t.storage.reads[p.path]); err != nil {
+			t.refuseBound(svc, p, err)
+			return
+		}
+		base := path.Base(p.path)
+		if base == "." {
+			base = svc.Name
+		}
+		v = t.fileVolume(base, slices.Concat(p.files, points))
+		t.storage.fileVolumes[id] = v
+	}
+	m.mount(v, vm)
 }
 
 // mountPoints are empty files for the mounts that lie inside a folder of files.
