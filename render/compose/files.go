@@ -28,6 +28,8 @@ type fileContent struct {
 	stored string
 	// text that names secrets of the store, to be completed in the pod.
 	text string
+	// executable says that the file in the repository is.
+	executable bool
 	// secret says that the data must not stand in a manifest.
 	secret bool
 	// object that holds the data, once it is made.
@@ -114,7 +116,7 @@ func (t *translation) findContent(field, name string, c composetypes.FileObjectC
 	f, err := readBound(t.in.Source, path.Clean(c.File), "content")
 	switch {
 	case err == nil:
-		return &fileContent{data: f.data}
+		return &fileContent{data: f.data, executable: f.executable}
 	case stored != "":
 		return &fileContent{stored: stored, secret: true}
 	case !isFile(t.in.Source, path.Clean(c.File)):
@@ -200,6 +202,9 @@ func (t *translation) mountFile(svc composetypes.ServiceConfig, kind string, i i
 		return
 	}
 	mode := t.fileMode(svc, key, ref)
+	if ref.Mode == nil && found.executable {
+		mode |= 0o111
+	}
 	name := strings.TrimSuffix(kind, "s") + "-" + ref.Source
 	v := corev1.Volume{Name: volumeName(name, mode)}
 	item := "content"

@@ -60,6 +60,7 @@ services:
       - {source: dsn, target: etc/dsn}
       - {source: binary, target: /logo.png}
       - {source: store, target: /etc/store}
+      - {source: script, target: /start.sh}
   web:
     image: example/web
     secrets:
@@ -81,7 +82,9 @@ configs:
   dsn: {content: "url=postgres://shop:${PG_PASSWORD}@db/shop"}
   binary: {file: logo.png}
   store: {environment: STORED_TOKEN}
+  script: {file: start.sh}
 `,
+		"start.sh*":      "#!/bin/sh\n",
 		".env":           "TLS_KEY=-----KEY-----\nSHOP=the shop\nPG_PASSWORD=canary-password\n",
 		"secrets/db.txt": "hunter2hunter2", "app.conf": "a=1", "logo.png": "\x89PNG\xff",
 	}, func(in *compose.Input) {
@@ -101,6 +104,7 @@ configs:
 		{db, "/etc/dsn", "url=postgres://shop:canary-password@db/shop", 0o444},
 		{db, "/logo.png", "\x89PNG\xff", 0o444},
 		{db, "/etc/store", "stored STORED_TOKEN", 0o444},
+		{db, "/start.sh", "#!/bin/sh\n", 0o555},
 		{web, "/run/secrets/password", "hunter2hunter2", 0o444},
 		{web, "/run/secrets/password2", "hunter2hunter2", 0o444},
 		{web, "/run/secrets/vault", "stored VAULT_TOKEN", 0o444},
