@@ -20,6 +20,7 @@ var (
 		"/etc/localtime": "pods run in UTC; set TZ in environment", "/etc/timezone": "pods run in UTC; set TZ in environment",
 		"/usr/share/zoneinfo": "pods run in UTC; set TZ in environment", "/etc/hosts": "pods have their own; use extra_hosts",
 		"/etc/resolv.conf": "pods have their own; use dns", "/etc/hostname": "pods have their own; use hostname",
+		"/etc/ssl/certs": "the image's own certificates are used", "/etc/ssl/certs/ca-certificates.crt": "the image's own certificates are used",
 		"/etc/passwd": "the image's own users are used", "/etc/group": "the image's own groups are used",
 	}
 	// sockets are those of container engines, wherever they lie.
@@ -40,6 +41,11 @@ func (t *translation) planBind(svc composetypes.ServiceConfig, p *plannedMount) 
 		t.planHost(svc, p, "the socket of the container engine gives the whole node away")
 	case hostFiles[source] != "":
 		t.note(svc.Name, p.key, manifest.Ignored, hostFiles[source])
+	case strings.HasPrefix(source, "/usr/share/zoneinfo/"):
+		t.note(svc.Name, p.key, manifest.Ignored, hostFiles["/usr/share/zoneinfo"])
+	case source == "/dev/shm":
+		p.kind = mountMemory
+		t.note(svc.Name, p.key, manifest.Approximated, "memory of the pod's own takes the place of the host's")
 	case strings.HasPrefix(source, "~"):
 		p.kind, p.claim = mountClaim, t.boundClaim(source, path.Base(source))
 		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%s is a folder of somebody's home: an empty volume takes its place", p.Source))

@@ -240,6 +240,7 @@ services:
       - .:/app
       - /app/node_modules
       - /etc/localtime:/etc/localtime:ro
+      - /usr/share/zoneinfo/Europe/Berlin:/etc/timezone:ro
       - ./frontend/node_modules:/app/frontend/node_modules
       - ./conf:/etc/web
   worker: {image: example/web, volumes: ["/etc/timezone:/etc/timezone"]}
@@ -250,7 +251,7 @@ services:
 	if len(pod.Containers[0].VolumeMounts) != 1 || !isMounted(pod, "/etc/web") {
 		t.Errorf("web has %+v, want what the image does not hold", pod.Containers[0].VolumeMounts)
 	}
-	for _, text := range []string{"volumes[0]: source code: the built image holds it", "volumes[2]: pods run in UTC", "volumes[3]: frontend/node_modules is not"} {
+	for _, text := range []string{"volumes[0]: source code: the built image holds it", "volumes[2]: pods run in UTC", "volumes[3]: pods run in UTC", "volumes[4]: frontend/node_modules is not"} {
 		if !app.reports("web", text) {
 			t.Errorf("the report %v lacks %q", app.report.Findings, text)
 		}

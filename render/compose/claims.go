@@ -206,16 +206,19 @@ func (t *translation) claimSize(c *claimPlan) (resource.Quantity, bool) {
 	if text == "" {
 		return t.in.StorageSize, true
 	}
-	if n := parseBytes(text); n > 0 {
-		return *resource.NewQuantity(n, resource.BinarySI), true
+	q := *resource.NewQuantity(parseBytes(text), resource.BinarySI)
+	if q.IsZero() && claimSize.MatchString(text) {
+		q = resource.MustParse(text)
 	}
-	q, err := resource.ParseQuantity(text)
-	if err != nil || q.Sign() <= 0 {
-		t.refuseVolume(c.volume, key, fmt.Sprintf("%q is not a size", text), `write it as "5Gi"`)
+	if q.Cmp(resource.MustParse("1Mi")) < 0 {
+		t.refuseVolume(c.volume, key, fmt.Sprintf("%q is not a size of a volume", text), `write it as "5Gi"`)
 		return q, false
 	}
 	return q, true
 }
+
+// claimSize is a size as Kubernetes writes it.
+var claimSize = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,3})?([KMGTPE]i|[kMGTPE])$`)
 
 // claimAnnotations are a volume's labels, but those that a cluster or Argo CD would act upon.
 func claimAnnotations(labels map[string]string) map[string]string {

@@ -193,6 +193,8 @@ func TestVolumeDrivers(t *testing.T) {
 		"{driver_opts: {type: none, o: bind, device: ../../data}}": "leaves the repository",
 		"{x-catalyst: {size: much}}":                               `volumes.vol.x-catalyst.size: "much" is not a size`,
 		"{labels: {size: 0Gi}}":                                    "is not a size",
+		"{x-catalyst: {size: 5}}":                                  "is not a size",
+		"{x-catalyst: {size: 1e99999}}":                            "is not a size",
 		"{x-catalyst: {class: A b}}":                               "not the name of a storage class",
 		"{external: true, name: A_b}":                              "not the name of a claim",
 	} {

@@ -210,7 +210,7 @@ func (t *translation) mountFile(svc composetypes.ServiceConfig, kind string, i i
 	item := "content"
 	switch {
 	case found.text != "":
-		v.Name = "completed-" + v.Name
+		v.Name = "text-" + hash(v.Name)
 		v.EmptyDir = memoryVolume("", 0).EmptyDir
 		m.texts = append(m.texts, completedText{volume: v.Name, text: found.text, mode: mode})
 	case found.stored != "":

@@ -31,8 +31,8 @@ func expandAliases(n *yaml.Node) *yaml.Node {
 	out := *n
 	out.Anchor, out.Alias, out.HeadComment, out.LineComment, out.FootComment = "", nil, "", "", ""
 	out.Content = nil
-	if out.Kind == yaml.ScalarNode && out.ShortTag() == "!!null" {
-		out.Value = "null" // an empty one in {a: } would be written as ''
+	if out.Kind == yaml.ScalarNode && out.Tag == "!!null" && out.Value == "" {
+		out.Value = "null" // the encoder writes an empty one in a flow mapping as empty text
 	}
 	for _, c := range n.Content {
 		out.Content = append(out.Content, expandAliases(c))
