@@ -169,7 +169,7 @@ func TestBindsOfWhatIsNotInTheRepository(t *testing.T) {
 		"compose.yaml": `
 services:
   db: {image: postgres, volumes: ["./data/db:/var/lib/postgresql/data"]}
-  game: {image: itzg/minecraft-server, volumes: ["~/minecraft:/data", "${HOME}/mods:/mods"]}
+  game: {image: itzg/minecraft-server, environment: [HOME, "PWD=${PWD}"], volumes: ["~/minecraft:/data", "${HOME}/mods:/mods"]}
   web: {image: example/web, volumes: ["./uploads:/uploads", "./data/empty:/empty"]}
   worker: {image: example/worker, volumes: ["./uploads:/uploads:ro"]}
 `}, nil)
@@ -183,6 +183,9 @@ services:
 	}
 	if app.pod(t, "worker").Affinity == nil || app.pod(t, "db").Affinity != nil {
 		t.Error("web and worker, and no others, must run on one node")
+	}
+	if env := app.pod(t, "game").Containers[0].Env; len(env) != 1 || env[0].Name != "PWD" || env[0].Value != "" {
+		t.Errorf("game has the variables %v: a shell's are for paths only", env)
 	}
 	if !app.reports("game", "somebody's home") || !app.reports("db", "data/db is not in the repository") {
 		t.Errorf("the report is %v", app.report.Findings)

@@ -151,12 +151,6 @@ func (l *fileLoader) environment(dir string) (map[string]string, error) {
 	}
 	maps.Copy(env, given)
 	env["COMPOSE_PROJECT_NAME"] = l.in.ProjectName
-	// ${PWD}/x is a path of the project and ${HOME}/x one of somebody's home, as they are to a shell.
-	for name, dir := range map[string]string{"PWD": ".", "HOME": "~"} {
-		if _, set := env[name]; !set {
-			env[name] = dir
-		}
-	}
 	return env, nil
 }
 
