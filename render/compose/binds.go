@@ -88,7 +88,7 @@ func (t *translation) planAbsent(svc composetypes.ServiceConfig, p *plannedMount
 	switch {
 	case b != nil && (within(path.Clean(b.Context), p.path) || related(p.path, path.Clean(b.Context)) && !t.hasDockerfile(*b)):
 		p.kind = mountImaged // built from another source, perhaps
-		t.note(svc.Name, p.key, manifest.Ignored, "source code: the built image holds it")
+		t.note(svc.Name, p.key, manifest.Ignored, p.path+" is source code: the built image holds it")
 	case b != nil && slices.Contains(builtFolders, path.Base(p.path)):
 		p.kind = mountImaged
 		t.note(svc.Name, p.key, manifest.Ignored, fmt.Sprintf("%s is not in the repository: the built image holds it", p.path))
@@ -128,13 +128,13 @@ func (t *translation) planFolder(svc composetypes.ServiceConfig, p *plannedMount
 		t.planClone(svc, p, read.err)
 	case read.err != nil:
 		t.refuseBound(svc, *p, read.err)
-	case len(read.files) == 0:
+	case !slices.ContainsFunc(read.files, func(f boundFile) bool { return !keepsFolder(f.name) }):
 		p.kind, p.claim = mountClaim, t.boundClaim(p.path, path.Base(p.path))
 		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%s holds no files: an empty volume takes its place", p.path))
 	default:
 		p.kind, p.files = mountFiles, read.files
 		if !p.ReadOnly && !slices.ContainsFunc(configPaths, func(dir string) bool { return strings.HasPrefix(p.Target, dir) }) {
-			t.note(svc.Name, p.key, manifest.Approximated, "a folder of the repository is read-only in the cluster: mount a named volume where the service writes")
+			t.note(svc.Name, p.key, manifest.Approximated, p.path+" is read-only in the cluster: mount a named volume where the service writes")
 		}
 	}
 }
@@ -147,16 +147,16 @@ func (t *translation) planSource(svc composetypes.ServiceConfig, p *plannedMount
 	switch {
 	case t.in.Development && reason == "":
 		p.kind, p.claim = mountCode, codeClaim
-		t.note(svc.Name, p.key, manifest.Approximated, "source code: cloned into a volume, and brought up to date with each commit")
+		t.note(svc.Name, p.key, manifest.Approximated, p.path+" is source code: cloned into a volume, and brought up to date with each commit")
 	case imaged && t.in.Development:
 		p.kind = mountImaged
-		t.note(svc.Name, p.key, manifest.Ignored, "source code: the built image holds it, and "+reason)
+		t.note(svc.Name, p.key, manifest.Ignored, p.path+" is source code: the built image holds it, and "+reason)
 	case imaged:
 		p.kind = mountImaged
-		t.note(svc.Name, p.key, manifest.Ignored, "source code: the built image holds it")
+		t.note(svc.Name, p.key, manifest.Ignored, p.path+" is source code: the built image holds it")
 	case reason == "" && (p.path == "." || t.coversBuild(svc, p.path)):
 		p.kind = mountCode
-		t.note(svc.Name, p.key, manifest.Approximated, "source code that the image does not hold: cloned from the repository at each start")
+		t.note(svc.Name, p.key, manifest.Approximated, p.path+" is source code that the image does not hold: cloned from the repository at each start")
 	default:
 		t.planFolder(svc, p)
 	}

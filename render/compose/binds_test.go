@@ -57,7 +57,7 @@ services:
 		want                     map[string]string
 	}{
 		{"proxy", "/etc/nginx/nginx.conf", "nginx.conf", map[string]string{"nginx.conf": "events {}"}},
-		{"proxy", "/etc/nginx/conf.d", "", map[string]string{"default.conf": "server {}"}},
+		{"proxy", "/etc/nginx/conf.d", "", map[string]string{"default.conf": "server {}", ".gitkeep": ""}},
 		{"proxy", "/usr/share/nginx/html/logo.png", "logo.png", map[string]string{"logo.png": "\x89PNG\xff"}},
 		{"proxy", "/docker-entrypoint.d/40-app.sh", "entrypoint.sh", map[string]string{"entrypoint.sh": "#!/bin/sh\n"}},
 		{"proxy", "/etc/nginx/mime.types", "mime.types", map[string]string{"mime.types": "types {}"}},
@@ -254,7 +254,7 @@ services:
 	if len(pod.Containers[0].VolumeMounts) != 1 || !isMounted(pod, "/etc/web") {
 		t.Errorf("web has %+v, want what the image does not hold", pod.Containers[0].VolumeMounts)
 	}
-	for _, text := range []string{"volumes[0]: source code: the built image holds it", "volumes[2]: pods run in UTC", "volumes[3]: pods run in UTC", "volumes[4]: frontend/node_modules is not"} {
+	for _, text := range []string{"volumes[0]: . is source code: the built image holds it", "volumes[1]: /app/node_modules is the image's own folder", "volumes[2]: pods run in UTC", "volumes[3]: pods run in UTC", "volumes[4]: frontend/node_modules is not"} {
 		if !app.reports("web", text) {
 			t.Errorf("the report %v lacks %q", app.report.Findings, text)
 		}

@@ -153,7 +153,7 @@ func (r *folderRead) walk(source fs.FS, dir, rel string, depth int) error {
 		}
 		info, err := fs.Stat(source, p) // follows links inside the tree
 		switch {
-		case err != nil && e.Type()&fs.ModeSymlink != 0, keepsFolder(e.Name()): // a link that leads nowhere
+		case err != nil && e.Type()&fs.ModeSymlink != 0, e.Name() == ".git": // a link that leads nowhere
 			continue
 		case err != nil:
 			return fmt.Errorf("%s cannot be read from the repository", p)
@@ -172,7 +172,7 @@ func (r *folderRead) walk(source fs.FS, dir, rel string, depth int) error {
 
 // keepsFolder reports whether a file is there for Git only.
 func keepsFolder(name string) bool {
-	return name == ".git" || name == ".gitkeep" || name == ".keep" || name == ".gitignore"
+	return name == ".gitkeep" || name == ".keep" || name == ".gitignore"
 }
 
 func (r *folderRead) add(source fs.FS, p, name string) error {

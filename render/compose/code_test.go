@@ -76,7 +76,7 @@ func TestSourceCodeInDevelopment(t *testing.T) {
 			t.Errorf("%s of %s is %+v, want a ConfigMap", target, service, v)
 		}
 	}
-	if !app.reports("web", "volumes[0]: source code: cloned") || !app.reports("api", "develop.watch") {
+	if !app.reports("web", "volumes[0]: . is source code: cloned") || !app.reports("api", "develop.watch") {
 		t.Errorf("the report is %v", app.report.Findings)
 	}
 }
@@ -99,7 +99,7 @@ func TestSourceCodeThatIsNotCloned(t *testing.T) {
 		change func(*compose.Input)
 		want   string
 	}{
-		{"deployment", cloned, "source code: the built image holds it"},
+		{"deployment", cloned, "is source code: the built image holds it"},
 		{"no URL", func(in *compose.Input) { in.Development = true }, "the repository has no URL"},
 		{"file", func(in *compose.Input) { development(in); in.RepositoryURL = "file:///srv/shop.git" }, "a cluster clones over https only"},
 		{"ssh", func(in *compose.Input) { development(in); in.RepositoryURL = "git@github.com:acme/shop.git" }, "a cluster clones over https only"},

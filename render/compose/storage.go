@@ -228,6 +228,7 @@ func (t *translation) planAnonymous(svc composetypes.ServiceConfig, v listedMoun
 	}
 	if parent := enclosing(others, v.Target); parent != nil && parent.kind == mountImaged && !svc.ReadOnly {
 		p.kind = mountImaged
+		t.note(svc.Name, v.key, manifest.Ignored, p.Target+" is the image's own folder: the source code that hides it is left out")
 	}
 	return p
 }
