@@ -47,7 +47,8 @@ func (j *job) compose(ctx context.Context, out *Output) error {
 	}
 	p := j.in.Platform.Spec
 	in := compose.Input{
-		Source: tree, Path: path, ProjectName: j.namespace,
+		Source: tree, Path: path, ProjectName: j.namespace, RepositoryURL: j.source.RepositoryURL, CommitSHA: j.commit(""),
+		SeedImage: p.Storage.SeedImage, GitImage: p.Storage.GitImage,
 		Values: j.values, Variables: j.variables, Images: images,
 		Host: j.host, TLS: p.Ingress.TLS, IngressClass: p.Ingress.ClassName, ClusterIssuer: p.Ingress.ClusterIssuer,
 		StorageClass: p.Storage.ClassName, StorageSize: j.storageSize(),

@@ -47,6 +47,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"path":         {strings.Replace(goodProject, "compose.yaml", "../x", 1), &v1alpha1.Project{}, `f.yaml: spec.templates[development].path: path "../x" holds ".."`},
 		"credentials":  {strings.Replace(goodProject, "https://", "https://u:p@", 1), &v1alpha1.Project{}, "f.yaml: spec.sources[0].repositoryUrl: holds credentials; give them to the server, not to a document in Git"},
 		"source":       {strings.Replace(goodProject, "sourceRef: web", "sourceRef: api", 1), &v1alpha1.Project{}, `f.yaml: spec.templates[development].sourceRef: "api" is no source (spec.sources has web)`},
+		"images":       {header + "kind: Platform\nspec: {domain: example.com, storage: {seedImage: A b, gitImage: '-x'}}\n", &v1alpha1.Platform{}, "f.yaml: spec.storage.seedImage: \"A b\" is no image reference\nf.yaml: spec.storage.gitImage: \"-x\" is no image reference"},
 		"bomb":         {bomb(), &v1alpha1.Team{}, "f.yaml: the document has more than 100000 nodes with its aliases expanded (write fewer aliases)"},
 	}
 	for name, tt := range tests {

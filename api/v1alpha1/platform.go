@@ -98,6 +98,14 @@ type PlatformStorage struct {
 	// Size of a claim that names none; 1Gi when nil.
 	// +optional
 	Size *resource.Quantity `json:"size,omitempty"`
+	// SeedImage brings the shell that fills a Compose service's empty volumes from the service's own image, which may have none:
+	// it needs a static /bin/busybox; "docker.io/library/busybox:1.37.0-musl" when empty.
+	// +optional
+	SeedImage string `json:"seedImage,omitempty"`
+	// GitImage clones source code into the volumes of Compose services in development. It needs git and a shell with flock;
+	// "docker.io/alpine/git:v2.49.1" when empty.
+	// +optional
+	GitImage string `json:"gitImage,omitempty"`
 }
 
 // EgressPolicy says what pods may reach outside their namespace, DNS aside.

@@ -23,6 +23,12 @@ func (pl *Platform) Validate() error {
 	if s.Storage.ClassName != "" {
 		p.check(spec("storage").Child("className"), badDomain(s.Storage.ClassName))
 	}
+	if s.Storage.SeedImage != "" {
+		p.check(spec("storage").Child("seedImage"), badImage(s.Storage.SeedImage))
+	}
+	if s.Storage.GitImage != "" {
+		p.check(spec("storage").Child("gitImage"), badImage(s.Storage.GitImage))
+	}
 	if s.Registry != "" {
 		p.check(spec("registry"), badRegistry(s.Registry))
 	}

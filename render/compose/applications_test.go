@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// application is a small application of a well-known shape, and what must be true of it in Kubernetes.
-type application struct {
+// shape is a small application of a well-known shape, and what must be true of it in Kubernetes.
+type shape struct {
 	name, text string
 	files      map[string]string
 	// reach are the addresses that its containers use: each must be a port of a Service.
@@ -19,7 +19,7 @@ type application struct {
 	main string
 }
 
-var applications = []application{
+var applications = []shape{
 	{name: "Django with workers", text: `
 services:
   web: &app

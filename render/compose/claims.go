@@ -2,74 +2,269 @@ package compose
 
 import (
 	"fmt"
+	"maps"
+	"path"
+	"regexp"
 	"strconv"
+	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"catalyst.dev/catalyst/render/manifest"
 )
 
-// claims makes the PersistentVolumeClaims that services use. Each is in the sync wave of its first consumer: a claim that is
-// bound only when a pod comes would otherwise hold its wave, and so the pod, for ever.
-func (t *translation) claims(services []composetypes.ServiceConfig) {
-	waves := map[string]int{}
-	volumes := map[string]string{}
-	for _, svc := range services {
-		for _, v := range svc.Volumes {
-			if !t.isClaim(svc, v) {
-				continue
-			}
-			claim := bindClaimName(svc, v)
-			if v.Type != composetypes.VolumeTypeBind {
-				claim = dnsName(v.Source)
-				volumes[claim] = v.Source
-			}
-			if wave, known := waves[claim]; !known || t.waves[svc.Name] < wave {
-				waves[claim] = t.waves[svc.Name]
+// codeClaim holds the source code in development mode.
+const codeClaim = "source-code"
+
+// claimPlan is one PersistentVolumeClaim.
+type claimPlan struct {
+	// volume of the Compose file; empty for a claim that stands for something else.
+	volume string
+	config composetypes.VolumeConfig
+	// external claims exist already.
+	external bool
+	// shared claims may be mounted on many nodes.
+	shared bool
+	users  map[string]bool
+}
+
+// nameClaims gives each volume its claim: the volume's key, or the name: that it has, by which two keys may mean one volume.
+// A name that two different volumes would get is told apart by a hash; external claims keep theirs.
+func (t *translation) nameClaims() {
+	identity, wanted, count := map[string]string{}, map[string]string{}, map[string]int{codeClaim: 1}
+	external := map[string]bool{}
+	for _, key := range sortedKeys(t.project.Volumes) {
+		v := t.project.Volumes[key]
+		id, name := "key "+key, key
+		if v.Name != "" && v.Name != t.project.Name+"_"+key {
+			id, name = "name "+v.Name, v.Name
+		}
+		if v.External {
+			id = "external " + v.Name
+		}
+		if _, known := wanted[id]; !known {
+			wanted[id] = name
+			if external[name] = external[name] || bool(v.External); v.External {
+				count[name]++
+			} else {
+				count[dnsName(name)]++
 			}
 		}
+		identity[key] = id
 	}
-	for _, claim := range sortedKeys(waves) {
-		t.claim(claim, t.project.Volumes[volumes[claim]], waves[claim])
+	t.storage.claimOf = map[string]string{}
+	for key, id := range identity {
+		name := wanted[id]
+		label := dnsName(name)
+		switch {
+		case strings.HasPrefix(id, "external "):
+			label = name
+		case count[label] > 1 && (label != name || strings.HasPrefix(id, "name ")) || label == codeClaim || external[label]:
+			label += "-" + hash(id)[:5]
+		}
+		t.storage.claimOf[key] = label
 	}
 }
 
-func (t *translation) claim(name string, v composetypes.VolumeConfig, wave int) {
-	size, class := t.in.StorageSize, t.in.StorageClass
-	own, _ := v.Extensions["x-catalyst"].(map[string]any)
-	for key, def := range map[string]string{"size": v.Labels["size"], "class": v.Labels["class"]} {
-		text := def
-		if s, ok := own[key].(string); ok {
-			text = s
-		}
-		if text == "" {
-			continue
-		}
-		if key == "class" {
-			class = text
-			continue
-		}
-		q, err := resource.ParseQuantity(text)
-		if err != nil || q.Sign() <= 0 {
-			t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: "volumes." + name + ".x-catalyst.size",
-				Message: fmt.Sprintf("%q is not a size", text), Remedy: `write it as "5Gi"`})
+// boundClaim is the claim that stands for a folder: services that bind one folder share it.
+func (t *translation) boundClaim(folder, base string) string {
+	return dnsName(base) + "-" + hash(folder)
+}
+
+// planNamed plans a named volume: a claim, or what its driver options make of it.
+func (t *translation) planNamed(svc composetypes.ServiceConfig, p *plannedMount) {
+	v := t.project.Volumes[p.Source]
+	options := map[string]string{}
+	for _, o := range strings.Split(v.DriverOpts["o"], ",") {
+		name, value, _ := strings.Cut(o, "=")
+		options[name] = value
+	}
+	device := v.DriverOpts["device"]
+	_, bound := options["bind"]
+	if _, rbind := options["rbind"]; rbind {
+		bound = true
+	}
+	local := (v.Driver == "" || v.Driver == "local") && !bool(v.External)
+	switch {
+	case local && (bound || v.DriverOpts["type"] == "bind") && device != "":
+		t.planDevice(svc, p, device)
+	case local && v.DriverOpts["type"] == "tmpfs":
+		p.kind, p.size = mountMemory, parseBytes(options["size"])
+	default:
+		p.kind, p.claim = mountClaim, t.storage.claimOf[p.Source]
+	}
+}
+
+// planDevice plans a volume that is a bind mount by its driver options.
+func (t *translation) planDevice(svc composetypes.ServiceConfig, p *plannedMount, device string) {
+	volume := p.Source
+	p.Source = device
+	if !path.IsAbs(device) && !strings.HasPrefix(device, "~") {
+		clean, err := manifest.CleanPath("volumes."+volume+".driver_opts.device", path.Dir(t.file), device)
+		if err != nil {
+			t.errs = append(t.errs, inFile(err, t.file))
 			return
 		}
-		size = q
+		p.Source = clean
 	}
+	t.planBind(svc, p)
+}
+
+// inFile names the file of a problem.
+func inFile(err error, file string) error {
+	if p, ok := err.(*manifest.Problem); ok && p.File == "" {
+		p.File = file
+	}
+	return err
+}
+
+// claims makes the PersistentVolumeClaims that services use. Each is in the sync wave of its first consumer: a claim that is
+// bound only when a pod comes would otherwise hold its wave, and so the pod, for ever.
+func (t *translation) claims() {
+	for _, name := range sortedKeys(t.storage.claims) {
+		c := t.storage.claims[name]
+		wave := maxWave
+		for service := range c.users {
+			wave = min(wave, t.waves[service])
+		}
+		if c.external {
+			t.noteVolume(c.volume, "external", fmt.Sprintf("the claim %s must be in the namespace before: it is not made", name))
+			if errs := validation.IsDNS1123Subdomain(name); len(errs) > 0 {
+				t.refuseVolume(c.volume, "name", fmt.Sprintf("%q is not the name of a claim", name), "use lower-case letters, digits, - and .")
+			}
+			continue
+		}
+		t.claim(name, c, wave)
+	}
+}
+
+func (t *translation) claim(name string, c *claimPlan, wave int) {
+	size, ok := t.claimSize(c)
+	if !ok {
+		return
+	}
+	class := c.setting("class")
+	if class == "" {
+		class = t.in.StorageClass
+	}
+	mode := corev1.ReadWriteOnce
+	if c.shared {
+		mode = corev1.ReadWriteMany
+	}
+	annotations := claimAnnotations(c.config.Labels)
+	annotations[annotationWave] = strconv.Itoa(wave)
 	pvc := &corev1.PersistentVolumeClaim{
 		TypeMeta:   metav1.TypeMeta{APIVersion: "v1", Kind: "PersistentVolumeClaim"},
-		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: map[string]string{annotationWave: strconv.Itoa(wave)}},
+		ObjectMeta: metav1.ObjectMeta{Name: name, Annotations: annotations},
 		Spec: corev1.PersistentVolumeClaimSpec{
-			AccessModes: []corev1.PersistentVolumeAccessMode{corev1.ReadWriteOnce},
+			AccessModes: []corev1.PersistentVolumeAccessMode{mode},
 			Resources:   corev1.VolumeResourceRequirements{Requests: corev1.ResourceList{corev1.ResourceStorage: size}},
 		},
 	}
 	if class != "" {
+		if errs := validation.IsDNS1123Subdomain(class); len(errs) > 0 {
+			t.refuseVolume(c.volume, "x-catalyst.class", fmt.Sprintf("%q is not the name of a storage class", class), "name one of the cluster's storage classes")
+		}
 		pvc.Spec.StorageClassName = &class
 	}
+	t.noteDriver(c)
 	t.add(pvc)
+}
+
+// noteDriver reports what of a volume's driver has no place in a cluster.
+func (t *translation) noteDriver(c *claimPlan) {
+	switch {
+	case c.config.Driver != "" && c.config.Driver != "local":
+		t.noteVolume(c.volume, "driver", fmt.Sprintf("%s is a plugin of Docker: an ordinary claim takes its place, and the storage class decides", c.config.Driver))
+	case c.config.DriverOpts["type"] != "" || c.config.DriverOpts["device"] != "":
+		t.noteVolume(c.volume, "driver_opts", fmt.Sprintf("an ordinary, empty claim takes the place of %s",
+			strings.TrimSpace(c.config.DriverOpts["type"]+" "+c.config.DriverOpts["device"])))
+	}
+}
+
+// setting of a claim: x-catalyst over the volume's labels.
+func (c *claimPlan) setting(name string) string {
+	if own, ok := c.config.Extensions["x-catalyst"].(map[string]any); ok && own[name] != nil {
+		return fmt.Sprint(own[name])
+	}
+	if label := c.config.Labels["catalyst.dev/"+name]; label != "" {
+		return label
+	}
+	return c.config.Labels[name]
+}
+
+func (t *translation) claimSize(c *claimPlan) (resource.Quantity, bool) {
+	text := c.setting("size")
+	key := "x-catalyst.size"
+	if text == "" {
+		text, key = c.config.DriverOpts["size"], "driver_opts.size"
+	}
+	if text == "" {
+		return t.in.StorageSize, true
+	}
+	q := *resource.NewQuantity(parseBytes(text), resource.BinarySI)
+	if q.IsZero() && claimSize.MatchString(text) {
+		q = resource.MustParse(text)
+	}
+	if q.Cmp(resource.MustParse("1Mi")) < 0 {
+		t.refuseVolume(c.volume, key, fmt.Sprintf("%q is not a size of a volume", text), `write it as "5Gi"`)
+		return q, false
+	}
+	return q, true
+}
+
+// claimSize is a size as Kubernetes writes it.
+var claimSize = regexp.MustCompile(`^[0-9]{1,9}(\.[0-9]{1,3})?([KMGTPE]i|[kMGTPE])$`)
+
+// claimAnnotations are a volume's labels, but those that a cluster or Argo CD would act upon.
+func claimAnnotations(labels map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range labels {
+		domain, name, qualified := strings.Cut(k, "/")
+		if !qualified {
+			name = k
+		}
+		if name == "size" || name == "class" || !isAnnotation(k) || qualified && ownedDomain.MatchString(domain) {
+			continue
+		}
+		out[k] = v
+	}
+	return out
+}
+
+// ownedDomain are the domains whose annotations change what a cluster does.
+var ownedDomain = regexp.MustCompile(`(^|\.)(kubernetes\.io|k8s\.io|argoproj\.io|catalyst\.dev)$`)
+
+// useClaim records that a service mounts a claim.
+func (t *translation) useClaim(service string, p *plannedMount) {
+	c := t.storage.claims[p.claim]
+	if c == nil {
+		c = &claimPlan{users: map[string]bool{}}
+		t.storage.claims[p.claim] = c
+	}
+	c.users[service] = true
+	if p.Type == composetypes.VolumeTypeBind || p.Source == "" || t.storage.claimOf[p.Source] != p.claim {
+		return
+	}
+	if v := t.project.Volumes[p.Source]; c.volume == "" || p.Source < c.volume {
+		c.volume, c.config, c.external = p.Source, v, bool(v.External)
+	}
+	if p.Volume != nil && len(p.Volume.Labels) > 0 {
+		labels := composetypes.Labels(maps.Clone(map[string]string(p.Volume.Labels)))
+		maps.Copy(labels, c.config.Labels)
+		c.config.Labels = labels
+	}
+	c.shared = c.setting("accessMode") == string(corev1.ReadWriteMany)
+}
+
+func (t *translation) noteVolume(volume, key, reason string) {
+	t.in.Report.Add(manifest.Finding{File: t.file, Key: "volumes." + volume + "." + key, Verdict: manifest.Approximated, Reason: reason})
+}
+
+func (t *translation) refuseVolume(volume, key, message, remedy string) {
+	t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: "volumes." + volume + "." + key, Message: message, Remedy: remedy})
 }

@@ -63,6 +63,12 @@ type Input struct {
 	DaemonSets bool
 	// WaitImage runs the init containers; DefaultWaitImage when empty.
 	WaitImage string
+	// SeedImage brings the tools that fill volumes into other images: a static /bin/busybox; DefaultSeedImage when empty.
+	SeedImage string
+	// GitImage runs the init containers that clone source code; DefaultGitImage when empty.
+	GitImage string
+	// RepositoryURL of the source, and the commit that Source is; source code is cloned by them.
+	RepositoryURL, CommitSHA string
 	// SecretNames are the names that the secret store knows.
 	SecretNames []string
 	// Report receives what was approximated or ignored.
@@ -84,6 +90,12 @@ func Render(ctx context.Context, in Input) (Result, error) {
 	}
 	if in.WaitImage == "" {
 		in.WaitImage = DefaultWaitImage
+	}
+	if in.SeedImage == "" {
+		in.SeedImage = DefaultSeedImage
+	}
+	if in.GitImage == "" {
+		in.GitImage = DefaultGitImage
 	}
 	if in.StorageSize.IsZero() {
 		in.StorageSize = resource.MustParse("1Gi")

@@ -94,7 +94,9 @@ func (t *translation) level(owner string) int {
 	jobs := 0
 	for _, member := range t.members[owner] {
 		jobs = max(jobs, oncePerService(t.project.Services[member]))
-		t.waves[member] = min(l, maxWave)
+		for _, name := range append(t.hookNames[member], member) {
+			t.waves[name] = min(l, maxWave)
+		}
 	}
 	t.workloadWaves[owner] = min(l+jobs, maxWave)
 	return t.workloadWaves[owner]

@@ -94,6 +94,22 @@ func hookLine(h composetypes.ServiceHook) string {
 
 func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
+// hookStorage is what of a hook has to do with volumes, as a service.
+func hookStorage(name string, h composetypes.PreStartHook) composetypes.ServiceConfig {
+	return composetypes.ServiceConfig{Name: name, ContainerSpec: composetypes.ContainerSpec{Volumes: h.Volumes}}
+}
+
+// withHooks are the services, and their pre_start hooks as far as volumes go.
+func (t *translation) withHooks(services []composetypes.ServiceConfig) []composetypes.ServiceConfig {
+	all := slices.Clone(services)
+	for _, svc := range services {
+		for i, name := range t.hookNames[svc.Name] {
+			all = append(all, hookStorage(name, svc.PreStart[i]))
+		}
+	}
+	return all
+}
+
 // oncePerService counts the pre_start hooks that run once, whatever the replicas.
 func oncePerService(svc composetypes.ServiceConfig) int {
 	n := 0
@@ -127,7 +143,7 @@ func (t *translation) preStart(svc composetypes.ServiceConfig, pod *corev1.PodTe
 		spec.Containers = []corev1.Container{c}
 		labels := map[string]string{labelService: t.names[name], "app.kubernetes.io/component": t.names[svc.Name]}
 		for k, v := range pod.Labels {
-			if strings.HasPrefix(k, labelNetwork) || k == labelNetworks || k == labelEgress || strings.HasPrefix(k, labelVolume) {
+			if strings.HasPrefix(k, labelNetwork) || k == labelNetworks || k == labelEgress || k == labelNode {
 				labels[k] = v
 			}
 		}
@@ -148,7 +164,7 @@ func (t *translation) hookContainer(svc composetypes.ServiceConfig, pod *corev1.
 		own.Image = t.image(svc)
 	}
 	env := t.environment(own)
-	volumes, mounts, _ := t.volumes(composetypes.ServiceConfig{Name: name, ContainerSpec: composetypes.ContainerSpec{Volumes: h.Volumes}})
+	volumes, mounts, _ := t.volumes(hookStorage(name, h))
 	c := corev1.Container{
 		Name: t.names[name], Image: own.Image, WorkingDir: h.WorkingDir,
 		Command: escapeAll(h.Entrypoint), Args: escapeAll(h.Command), Env: env,

@@ -159,7 +159,7 @@ func (l *fileLoader) interpolateText(file, field string, n *yaml.Node, env map[s
 	if err := checkNesting(file, field, n.Value); err != nil {
 		return err
 	}
-	text, err := template.SubstituteWithOptions(n.Value, l.lookup(n.Value, env, takesSecrets(field)), template.WithoutLogging)
+	text, err := template.SubstituteWithOptions(n.Value, inShell(field, env, l.lookup(n.Value, env, takesSecrets(field))), template.WithoutLogging)
 	if missing := new(template.MissingRequiredError); errors.As(err, &missing) {
 		l.missing[missing.Variable] = missing.Reason
 		return nil
@@ -186,6 +186,21 @@ func (l *fileLoader) interpolateText(file, field string, n *yaml.Node, env map[s
 		}
 	}
 	return nil
+}
+
+// inShell gives the paths of volumes what a shell would: ${PWD}/x is a path of the project and ${HOME}/x one of somebody's home.
+func inShell(field string, env map[string]string, next template.Mapping) template.Mapping {
+	if !strings.Contains(field, "volumes") {
+		return next
+	}
+	return func(name string) (string, bool) {
+		if _, set := env[name]; !set && name == "PWD" {
+			return ".", true
+		} else if !set && name == "HOME" {
+			return "~", true
+		}
+		return next(name)
+	}
 }
 
 // takesSecrets tells the fields in which a variable of the secret store can be referred to.

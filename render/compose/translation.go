@@ -55,6 +55,7 @@ type translation struct {
 	declared map[string][]entrance
 	// entranceLabels holds each service's labels, those of its files among them.
 	entranceLabels map[string]map[string]string
+	storage        storage
 	variableState
 	// usual marks the requests that stand for the LimitRange's, not for what the application asks for.
 	usual map[resourceOf]bool
@@ -93,17 +94,18 @@ func (t *translation) run() (Result, error) {
 	t.findJobs()
 	t.groupPods()
 	t.findNetworks()
+	services := t.services()
+	t.planStorage(t.withHooks(services))
 	t.findScale()
 	t.findDependencies()
 	t.levels()
 	t.nameReadiness()
-	services := t.services()
 	t.checkValues()
 	t.learn()
 	for _, svc := range services {
 		t.refuse(svc)
 	}
-	t.claims(services)
+	t.claims()
 	for _, svc := range services {
 		t.workload(svc)
 		t.service(svc)

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
@@ -71,10 +72,7 @@ func (t *translation) findScale() {
 		svc := t.project.Services[owner]
 		n := t.replicas(svc)
 		for _, member := range t.members[owner] {
-			m := t.project.Services[member]
-			for _, v := range m.Volumes {
-				t.stateful[owner] = t.stateful[owner] || t.isClaim(m, v)
-			}
+			t.stateful[owner] = t.stateful[owner] || t.isBoundToNode(t.project.Services[member])
 		}
 		switch {
 		case svc.Deploy != nil && svc.Deploy.Mode == "global" && !t.in.DaemonSets:
@@ -187,10 +185,6 @@ func (t *translation) podLabels(svc composetypes.ServiceConfig) map[string]strin
 	for k, v := range t.networkLabels(t.owners[svc.Name]) {
 		labels[k] = v
 	}
-	for _, v := range svc.Volumes {
-		if t.isShared(svc, v) {
-			labels[labelVolume+dnsName(v.Source)] = "true"
-		}
-	}
+	maps.Copy(labels, t.nodeLabels(svc))
 	return labels
 }
