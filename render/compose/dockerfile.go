@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"strings"
@@ -84,66 +85,84 @@ func parseDockerfile(text, target string, args composetypes.MappingWithEquals) d
 	return d
 }
 
+// dockerfileReader collects what instructions say, one line after the other.
+type dockerfileReader struct {
+	args composetypes.MappingWithEquals
+	// global are the ARGs before the first FROM; vars those of the stage.
+	global, vars map[string]string
+	stages       []stage
+}
+
 // stagesOf reads the instructions that say ports and what they refer to.
 func stagesOf(text string, args composetypes.MappingWithEquals) []stage {
-	global := map[string]string{}
-	var stages []stage
-	vars := global
+	r := &dockerfileReader{args: args, global: map[string]string{}}
+	r.vars = r.global
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
-		if len(fields) < 2 || len(stages) > 100 {
+		if len(fields) < 2 || len(r.stages) > 100 {
 			continue
 		}
 		switch strings.ToUpper(fields[0]) {
 		case "FROM":
-			s := stage{env: map[string]string{}}
-			words := fields[1:]
-			for len(words) > 0 && strings.HasPrefix(words[0], "--") {
-				words = words[1:]
-			}
-			if len(words) > 0 {
-				s.from = expandVariables(words[0], global)
-			}
-			if len(words) > 2 && strings.EqualFold(words[1], "AS") {
-				s.name = words[2]
-			}
-			for _, earlier := range stages {
-				if earlier.name != "" && strings.EqualFold(earlier.name, s.from) {
-					for k, v := range earlier.env {
-						s.env[k] = v
-					}
-				}
-			}
-			stages = append(stages, s)
-			vars = s.env
+			r.from(fields[1:])
 		case "ARG":
-			for _, f := range fields[1:] {
-				name, value, ok := strings.Cut(f, "=")
-				if given, set := args[name]; set && given != nil {
-					value, ok = *given, true
-				} else if outer, set := global[name]; !ok && set {
-					value, ok = outer, true
-				}
-				if ok {
-					vars[name] = expandVariables(strings.Trim(value, `"'`), vars)
-				}
-			}
+			r.arg(fields[1:])
 		case "ENV":
-			readEnvInstruction(fields[1:], vars)
+			readEnvInstruction(fields[1:], r.vars)
 		case "EXPOSE":
-			if len(stages) == 0 || len(stages[len(stages)-1].expose) > 100 {
-				continue
-			}
-			s := &stages[len(stages)-1]
-			for _, f := range fields[1:] {
-				if strings.HasPrefix(f, "#") {
-					break
-				}
-				s.expose = append(s.expose, strings.Trim(expandVariables(f, vars), `"'`))
-			}
+			r.expose(fields[1:])
 		}
 	}
-	return stages
+	return r.stages
+}
+
+// from begins a stage, with the variables of the one that it is made from.
+func (r *dockerfileReader) from(words []string) {
+	s := stage{env: map[string]string{}}
+	for len(words) > 0 && strings.HasPrefix(words[0], "--") {
+		words = words[1:]
+	}
+	if len(words) > 0 {
+		s.from = expandVariables(words[0], r.global)
+	}
+	if len(words) > 2 && strings.EqualFold(words[1], "AS") {
+		s.name = words[2]
+	}
+	for _, earlier := range r.stages {
+		if earlier.name != "" && strings.EqualFold(earlier.name, s.from) {
+			maps.Copy(s.env, earlier.env)
+		}
+	}
+	r.stages = append(r.stages, s)
+	r.vars = s.env
+}
+
+// arg declares variables: what the build gives wins, then the default, then the value before the first FROM.
+func (r *dockerfileReader) arg(words []string) {
+	for _, w := range words {
+		name, value, ok := strings.Cut(w, "=")
+		if given := r.args[name]; given != nil {
+			value, ok = *given, true
+		} else if outer, set := r.global[name]; !ok && set {
+			value, ok = outer, true
+		}
+		if ok {
+			r.vars[name] = expandVariables(strings.Trim(value, `"'`), r.vars)
+		}
+	}
+}
+
+func (r *dockerfileReader) expose(words []string) {
+	if len(r.stages) == 0 {
+		return
+	}
+	s := &r.stages[len(r.stages)-1]
+	for _, w := range words {
+		if strings.HasPrefix(w, "#") || len(s.expose) > 100 {
+			return
+		}
+		s.expose = append(s.expose, strings.Trim(expandVariables(w, r.vars), `"'`))
+	}
 }
 
 // readEnvInstruction reads ENV NAME=value … and ENV NAME value.

@@ -131,9 +131,7 @@ func (t *translation) preStart(svc composetypes.ServiceConfig, pod *corev1.PodTe
 		name := t.hookNames[svc.Name][i]
 		c, volumes := t.hookContainer(svc, pod, i, name)
 		if h.PerReplica {
-			for _, v := range volumes {
-				pod.Spec.Volumes = append(pod.Spec.Volumes, v)
-			}
+			pod.Spec.Volumes = append(pod.Spec.Volumes, volumes...)
 			pod.Spec.InitContainers = append(pod.Spec.InitContainers, c)
 			continue
 		}

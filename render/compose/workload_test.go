@@ -76,8 +76,8 @@ func TestJobIsNewForEachDefinition(t *testing.T) {
 		}
 		return ""
 	}
-	if name("1") == name("2") || name("1") != name("1") {
-		t.Errorf("%s, %s", name("1"), name("2"))
+	if first, again, second := name("1"), name("1"), name("2"); first == second || first != again {
+		t.Errorf("%s, %s, %s", first, again, second)
 	}
 }
 
