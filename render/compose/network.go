@@ -24,14 +24,14 @@ const (
 type networks struct {
 	// separate is set when some pods must not reach each other.
 	separate bool
-	// of holds the networks of each pod's owner, sorted.
+	// of holds the networks of each pod's owner, sorted; nil for one on the node's network, which no policy governs.
 	of map[string][]string
 	// closed are the owners that reach nothing outside.
 	closed map[string]bool
 }
 
 func (n networks) reaches(a, b string) bool {
-	return !n.separate || a == b || slices.ContainsFunc(n.of[a], func(network string) bool { return slices.Contains(n.of[b], network) })
+	return !n.separate || a == b || n.of[a] == nil || n.of[b] == nil || slices.ContainsFunc(n.of[a], func(network string) bool { return slices.Contains(n.of[b], network) })
 }
 
 // findNetworks finds whether networks separate pods.
@@ -40,7 +40,10 @@ func (t *translation) findNetworks() {
 	sets := map[string]string{} // one owner for each set of networks
 	for _, owner := range sortedKeys(t.members) {
 		svc := t.project.Services[owner]
-		names := sortedKeys(svc.Networks)
+		if usesHostNetwork(svc) {
+			continue
+		}
+		names := append([]string{}, sortedKeys(svc.Networks)...)
 		if len(names) == 0 && svc.NetworkMode != "none" {
 			names = []string{"default"} // bridge, and what else has a network without a name
 		}
@@ -65,7 +68,7 @@ func (t *translation) networkLabels(owner string) map[string]string {
 	if t.networks.closed[owner] {
 		labels[labelEgress] = "none"
 	}
-	if t.networks.separate {
+	if t.networks.separate && t.networks.of[owner] != nil {
 		labels[labelNetworks] = "own"
 		for _, n := range t.networks.of[owner] {
 			labels[networkLabel(n)] = "true"

@@ -230,4 +230,8 @@ func TestNetworkModes(t *testing.T) {
 	if !a.deployment(t, "a").Spec.Template.Spec.HostNetwork {
 		t.Error("the pod is not on the node's network")
 	}
+	a = translate(t, "services: {a: {image: x, network_mode: host}, b: {image: x, networks: [n]}}\nnetworks: {n: {}}", nil, func(in *compose.Input) { in.Privileged = true })
+	if len(a.policies) != 0 {
+		t.Errorf("policies %v, though no network is kept from another", a.policies)
+	}
 }
