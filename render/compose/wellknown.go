@@ -29,7 +29,7 @@ var servers = map[string]server{
 	"mongo": {[]int32{27017}, []string{"mongod"}, true}, "mongodb": {[]int32{27017}, []string{"mongod"}, true},
 	"mongodb-community-server": {[]int32{27017}, []string{"mongod"}, true},
 	"rabbitmq":                 {[]int32{5672}, []string{"rabbitmq-server"}, true}, "memcached": {[]int32{11211}, []string{"memcached"}, true},
-	"nats": {[]int32{4222}, []string{"nats-server"}, true}, "eclipse-mosquitto": {[]int32{1883}, nil, true},
+	"nats": {[]int32{4222}, []string{"nats-server"}, true}, "eclipse-mosquitto": {[]int32{1883}, nil, true}, //nolint:misspell // the image is called so
 	"elasticsearch": {[]int32{9200}, []string{"eswrapper", "elasticsearch"}, true}, "opensearch": {[]int32{9200}, nil, true},
 	"minio": {[]int32{9000}, []string{"minio", "server"}, true}, "zookeeper": {[]int32{2181}, nil, true},
 	"cp-zookeeper": {[]int32{2181}, nil, true}, "kafka": {[]int32{9092}, nil, true}, "cp-kafka": {[]int32{9092}, nil, true},
