@@ -204,7 +204,7 @@ func (t *translation) fileVolume(base string, files []boundFile) corev1.Volume {
 	for _, s := range sources {
 		id += "/" + s.Name
 		for _, item := range s.Items {
-			id += fmt.Sprintf("/%s %s %v", item.Key, item.Path, item.Mode)
+			id += fmt.Sprintf("/%s %s %t", item.Key, item.Path, item.Mode != nil)
 		}
 	}
 	v := corev1.Volume{Name: dnsName("files-" + hash(id))}

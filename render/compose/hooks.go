@@ -141,7 +141,7 @@ func (t *translation) preStart(svc composetypes.ServiceConfig, pod *corev1.PodTe
 		spec.Containers = []corev1.Container{c}
 		labels := map[string]string{labelService: t.names[name], "app.kubernetes.io/component": t.names[svc.Name]}
 		for k, v := range pod.Labels {
-			if strings.HasPrefix(k, labelNetwork) || k == labelNetworks || k == labelEgress || k == labelNode {
+			if strings.HasPrefix(k, labelNetwork) || k == labelNetworks || k == labelEgress || k == labelVolume {
 				labels[k] = v
 			}
 		}

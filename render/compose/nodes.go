@@ -8,8 +8,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// labelNode marks the pods that must run on one node because they share volumes, with the name of their group.
-const labelNode = "catalyst.dev/volumes"
+// labelVolume marks the pods that must run on one node because they share volumes, with the name of their group.
+const labelVolume = "catalyst.dev/volumes"
 
 // planNodes finds the groups of services that share claims, also by way of others. One label a group: the scheduler looks
 // for a pod that matches all the terms of an affinity, so a label a volume would leave a service of two volumes free to go anywhere.
@@ -54,7 +54,7 @@ func (t *translation) planNodes(services []composetypes.ServiceConfig) {
 // nodeLabels of a service's pods.
 func (t *translation) nodeLabels(svc composetypes.ServiceConfig) map[string]string {
 	if group := t.storage.nodes[svc.Name]; group != "" {
-		return map[string]string{labelNode: group}
+		return map[string]string{labelVolume: group}
 	}
 	return nil
 }

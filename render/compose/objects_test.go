@@ -19,7 +19,7 @@ import (
 	"catalyst.dev/catalyst/render/manifest"
 )
 
-// application is a rendered Compose application.
+// application is a Compose application, application.
 type application struct {
 	compose.Result
 	report manifest.Report
