@@ -18,7 +18,7 @@ import (
 	"catalyst.dev/catalyst/render"
 	"catalyst.dev/catalyst/render/worker"
 	"catalyst.dev/catalyst/secrets"
-	"catalyst.dev/catalyst/test/corpus"
+	"catalyst.dev/catalyst/test/composeapp"
 	"catalyst.dev/catalyst/test/stack"
 )
 
@@ -55,7 +55,7 @@ func composeOf(n int) string {
 // same file, and a warm worker.
 func BenchmarkComposeVersusKompose(b *testing.B) {
 	file := writeFile(b, "compose.yaml", []byte(composeOf(10)))
-	app := corpus.Application{Name: "bench", Dir: filepath.Dir(file), File: "compose.yaml"}
+	app := composeapp.App{Name: "bench", Dir: filepath.Dir(file), File: "compose.yaml"}
 	s, kompose, out := shell{b: b, dir: b.TempDir()}, stack.Tool(b, "kompose"), filepath.Join(b.TempDir(), "out")
 	ours := append(append([]string{binary}, app.RenderArgs(b)...), "--certificate", writeCertificate(b), "-o", out)
 	pool := worker.New(worker.Options{Executable: binary})

@@ -9,13 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"catalyst.dev/catalyst/test/composeapp"
 	"catalyst.dev/catalyst/test/composefaults"
-	"catalyst.dev/catalyst/test/corpus"
 )
 
 // Every real application renders, or is refused with the service, the key and the remedy.
 func TestCorpusRenders(t *testing.T) {
-	for _, app := range corpus.Shared(t) {
+	for _, app := range composeapp.Shared(t) {
 		t.Run(app.Name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
@@ -26,7 +26,7 @@ func TestCorpusRenders(t *testing.T) {
 				t.Fatalf("panicked:\n%s", r.stderr)
 			case r.code == 0:
 				checkNoPlainSecret(t, readTree(t, out))
-			case r.code != 1 || !corpus.Refusable[app.Name]:
+			case r.code != 1 || !composeapp.Refusable[app.Name]:
 				t.Fatalf("exit %d: %s", r.code, r.stderr)
 			case !strings.Contains(r.stderr, "services.") || !strings.Contains(r.stderr, "("):
 				t.Fatalf("the refusal names no service, key or remedy: %s", r.stderr)
@@ -39,12 +39,12 @@ func TestCorpusRenders(t *testing.T) {
 
 // What is rendered of a real application has no fault that its Compose file has not.
 func TestCorpusHasNoFaults(t *testing.T) {
-	certificate, key := corpus.Certificate(t)
-	for _, app := range corpus.Shared(t) {
+	certificate, key := composeapp.Certificate(t)
+	for _, app := range composeapp.Shared(t) {
 		t.Run(app.Name, func(t *testing.T) {
 			out, report := filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "report.json")
 			args := app.RenderArgs(t)
-			if corpus.Refusable[app.Name] {
+			if composeapp.Refusable[app.Name] {
 				args = app.PrivilegedRenderArgs(t)
 			}
 			if r := (command{args: append(args, "-o", out, "--report", report, "--certificate", certificate)}).run(t.Context(), t); r.code != 0 {
@@ -77,7 +77,7 @@ func TestRenderIsDeterministic(t *testing.T) {
 	for _, dir := range examples(t) {
 		inputs["examples/"+filepath.Base(dir)] = example(t, dir)
 	}
-	for _, app := range corpus.Shared(t) {
+	for _, app := range composeapp.Shared(t) {
 		inputs["corpus/"+app.Name] = app.RenderArgs(t)
 	}
 	for name, args := range inputs {

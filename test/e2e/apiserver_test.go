@@ -10,7 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"catalyst.dev/catalyst/test/corpus"
+	"catalyst.dev/catalyst/test/composeapp"
 	"catalyst.dev/catalyst/test/stack"
 )
 
@@ -32,8 +32,8 @@ func TestAPIServerAccepts(t *testing.T) {
 		t.Run("examples/"+name, accepts(args))
 	}
 	t.Run("corpus", func(t *testing.T) {
-		for _, app := range corpus.Shared(t) {
-			if corpus.Refusable[app.Name] {
+		for _, app := range composeapp.Shared(t) {
+			if composeapp.Refusable[app.Name] {
 				t.Run(app.Name+" with an exception", accepts(app.PrivilegedRenderArgs(t)))
 				continue
 			}

@@ -15,8 +15,8 @@ import (
 	"testing"
 	"text/tabwriter"
 
+	"catalyst.dev/catalyst/test/composeapp"
 	"catalyst.dev/catalyst/test/composefaults"
-	"catalyst.dev/catalyst/test/corpus"
 	"catalyst.dev/catalyst/test/stack"
 )
 
@@ -41,13 +41,13 @@ func TestComposeCollection(t *testing.T) {
 	if dir == "" {
 		dir = filepath.Join("..", "..", "examples", "compose")
 	}
-	apps, err := corpus.In(dir)
+	apps, err := composeapp.In(dir)
 	if err != nil || len(apps) == 0 {
 		t.Fatalf("%s has no application: %v", dir, err)
 	}
 	server := stack.StartAPIServer(t)
 	c := &collection{rows: map[string][2]string{}}
-	c.certificate, c.key = corpus.Certificate(t)
+	c.certificate, c.key = composeapp.Certificate(t)
 	t.Run("applications", func(t *testing.T) {
 		for _, app := range apps {
 			t.Run(app.Name, func(t *testing.T) {
@@ -59,7 +59,7 @@ func TestComposeCollection(t *testing.T) {
 	t.Log(c.table())
 }
 
-func (c *collection) check(t *testing.T, server *stack.APIServer, app corpus.Application) {
+func (c *collection) check(t *testing.T, server *stack.APIServer, app composeapp.App) {
 	report := filepath.Join(t.TempDir(), "report.json")
 	args := append(app.RenderArgs(t), "--report", report, "--certificate", c.certificate)
 	out, err := render(t.Context(), t, args)

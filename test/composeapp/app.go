@@ -1,4 +1,5 @@
-package corpus
+// Package composeapp finds Compose applications of the world, and asks this program to render them.
+package composeapp
 
 import (
 	"crypto/rand"
@@ -15,10 +16,11 @@ import (
 	"time"
 
 	"catalyst.dev/catalyst/secrets"
+	"catalyst.dev/catalyst/test/corpus"
 )
 
-// Application is a folder with a Compose file.
-type Application struct {
+// App is a folder with a Compose file.
+type App struct {
 	// Name is the folder's; Dir is absolute; File is relative to it.
 	Name, Dir, File string
 }
@@ -31,9 +33,9 @@ var Refusable = map[string]bool{"portainer": true, "traefik-golang": true, "wire
 var fileNames = []string{"compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"}
 
 // Shared are the Compose applications of the corpus.
-func Shared(t testing.TB) []Application {
+func Shared(t testing.TB) []App {
 	t.Helper()
-	apps, err := In(Path(t, "corpus/compose"))
+	apps, err := In(corpus.Path(t, "corpus/compose"))
 	if err != nil || len(apps) == 0 {
 		t.Fatalf("the corpus has no application: %v", err)
 	}
@@ -41,7 +43,7 @@ func Shared(t testing.TB) []Application {
 }
 
 // In lists the applications that are the folders of a folder.
-func In(dir string) ([]Application, error) {
+func In(dir string) ([]App, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
@@ -50,11 +52,11 @@ func In(dir string) ([]Application, error) {
 	if err != nil {
 		return nil, err
 	}
-	var apps []Application
+	var apps []App
 	for _, entry := range entries {
 		for _, name := range fileNames {
 			if _, err := os.Stat(filepath.Join(dir, entry.Name(), name)); err == nil {
-				apps = append(apps, Application{Name: entry.Name(), Dir: filepath.Join(dir, entry.Name()), File: name})
+				apps = append(apps, App{Name: entry.Name(), Dir: filepath.Join(dir, entry.Name()), File: name})
 				break
 			}
 		}
@@ -92,7 +94,7 @@ spec:
 )
 
 // RenderArgs are the arguments that render the application, but for the output. The documents are written for the test.
-func (a Application) RenderArgs(t testing.TB) []string {
+func (a App) RenderArgs(t testing.TB) []string {
 	t.Helper()
 	dir := t.TempDir()
 	name := a.projectName()
@@ -101,7 +103,7 @@ func (a Application) RenderArgs(t testing.TB) []string {
 }
 
 // PrivilegedRenderArgs are RenderArgs on a Platform that makes an exception for the application.
-func (a Application) PrivilegedRenderArgs(t testing.TB) []string {
+func (a App) PrivilegedRenderArgs(t testing.TB) []string {
 	t.Helper()
 	return append(a.RenderArgs(t), "-f", write(t, t.TempDir(), "catalyst.yaml", fmt.Sprintf(platform, a.projectName())))
 }
@@ -124,7 +126,7 @@ func Certificate(t testing.TB) (string, *rsa.PrivateKey) {
 var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
 
 // projectName is the application's as Kubernetes takes it, short and still unique.
-func (a Application) projectName() string {
+func (a App) projectName() string {
 	name := strings.Trim(notInNames.ReplaceAllString(strings.ToLower(a.Name), "-"), "-")
 	if len(name) <= 30 {
 		return name
