@@ -138,8 +138,11 @@ func (c *checker) service(host string) (corev1.Service, bool) {
 	if label.MatchString(strings.ToLower(host)) {
 		return corev1.Service{}, false
 	}
+	if object, ok := c.objects.services[plain(host)]; ok {
+		return object, true
+	}
 	for _, name := range slices.Sorted(maps.Keys(c.objects.services)) {
-		if name == plain(host) || rewritten(host, name) {
+		if rewritten(host, name) {
 			return c.objects.services[name], true
 		}
 	}
@@ -168,11 +171,16 @@ func portList(object corev1.Service) string {
 	return strings.Join(ports, ", ")
 }
 
+// hostVariable is the name of a variable whose value is a host; that of a database may be called like one.
+var hostVariable = regexp.MustCompile(`(?i)HOST|SERVER|ADDR|ENDPOINT|NODE|BROKER|URL`)
+
 // unusable checks that a name which no Service can have is not what the container is told.
 func (c *checker) unusable(svc composetypes.ServiceConfig, at place, host string) {
 	texts := slices.Concat(at.container.Command, at.container.Args)
 	for _, variable := range at.container.Env {
-		texts = append(texts, variable.Value)
+		if variable.Value != host || hostVariable.MatchString(variable.Name) {
+			texts = append(texts, variable.Value)
+		}
 	}
 	for _, text := range texts {
 		if found, _ := mentions(text, host); found {

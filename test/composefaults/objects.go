@@ -226,8 +226,9 @@ func rewritten(original, name string) bool {
 	if strings.HasSuffix(name, "-"+plain(original)) && original[0] <= '9' {
 		return true
 	}
+	const shortest = 4 // "db" is a word
 	i := strings.LastIndexByte(name, '-')
-	if i < 0 || strings.Trim(name[i+1:], "0123456789abcdef") != "" {
+	if i < 0 || len(name)-i <= shortest || strings.Trim(name[i+1:], "0123456789abcdef") != "" {
 		return false
 	}
 	return strings.HasPrefix(strings.ReplaceAll(plain(original), "-", ""), strings.ReplaceAll(name[:i], "-", ""))
