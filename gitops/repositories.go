@@ -1,9 +1,13 @@
 package gitops
 
 import (
+	"context"
 	"net/url"
 	"strings"
 )
+
+// personalToken stands for the server's own token where a project could name an installation.
+const personalToken = "pat"
 
 // sameRepository reports whether two URLs name one repository, whatever their scheme, user, port or ending.
 func sameRepository(a, b string) bool { return repositoryID(a) == repositoryID(b) }
@@ -20,6 +24,35 @@ func repositoryID(raw string) string {
 	}
 	p = strings.TrimSuffix(strings.Trim(p, "/"), ".git")
 	return strings.ToLower(host + "/" + p)
+}
+
+// Installation is the GitHub App installation that may read a repository, by the projects that have it as a source; empty
+// for the server's own token.
+func (l *Loop) Installation(ctx context.Context, repositoryURL string) (string, error) {
+	return l.installation(ctx, func(url string) bool { return sameRepository(url, repositoryURL) })
+}
+
+// InstallationOf is Installation by owner/name, as the forge knows the repository.
+func (l *Loop) InstallationOf(ctx context.Context, fullName string) (string, error) {
+	return l.installation(ctx, func(url string) bool {
+		name, ok := forgeName(url)
+		return ok && strings.EqualFold(name, fullName)
+	})
+}
+
+func (l *Loop) installation(ctx context.Context, is func(url string) bool) (string, error) {
+	projects, _, err := l.View().Projects(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range projects {
+		for _, src := range p.Spec.Sources {
+			if id := p.Spec.GitHubInstallationID; id != "" && id != personalToken && is(src.RepositoryURL) {
+				return id, nil
+			}
+		}
+	}
+	return "", nil
 }
 
 // forgeName is owner/name of a repository's URL: the last two parts of its path.

@@ -46,8 +46,11 @@ type serveFlags struct {
 	sshKey           string
 	gitSSHKey        string
 	sshKnownHosts    string
+	githubApp        string
+	githubAppKey     string
 
-	sshPrivateKey, gitSSHPrivateKey string
+	githubAppPrivateKey                                            string
+	sshPrivateKey, gitSSHPrivateKey                                string
 	githubToken, gitToken, webhookSecrets, apiToken, encryptionKey string
 }
 
@@ -63,6 +66,7 @@ func newServe(p *program) *cobra.Command {
   CATALYST_GITHUB_WEBHOOK_SECRET  signs webhooks; two, separated by a comma, while one is rotated
   CATALYST_API_TOKEN              bearer token of the API
   TOKEN_ENCRYPTION_KEY            32 bytes in hex; tells unchanged secret values from changed ones
+  CATALYST_GITHUB_APP_PRIVATE_KEY the GitHub App's key itself, instead of --github-app-key FILE
   CATALYST_SSH_PRIVATE_KEY        the key of ssh URLs itself, instead of --ssh-key FILE
   CATALYST_GIT_SSH_PRIVATE_KEY    the same for the environments repository, instead of --git-ssh-key FILE
 
@@ -79,6 +83,7 @@ Every flag can be given as a variable: --environments-repo is CATALYST_ENVIRONME
 			f.webhookSecrets = p.getenv("CATALYST_GITHUB_WEBHOOK_SECRET")
 			f.apiToken = p.getenv("CATALYST_API_TOKEN")
 			f.encryptionKey = p.getenv("TOKEN_ENCRYPTION_KEY")
+			f.githubAppPrivateKey = p.getenv("CATALYST_GITHUB_APP_PRIVATE_KEY")
 			f.sshPrivateKey = p.getenv("CATALYST_SSH_PRIVATE_KEY")
 			f.gitSSHPrivateKey = p.getenv("CATALYST_GIT_SSH_PRIVATE_KEY")
 			return p.serve(cmd.Context(), f)
@@ -97,6 +102,8 @@ Every flag can be given as a variable: --environments-repo is CATALYST_ENVIRONME
 	flags.DurationVar(&f.sweep, "sweep-interval", 3*time.Minute, "time between sweeps for what lost webhooks should have told; negative for none")
 	flags.BoolVar(&f.localSources, "local-sources", false, "let projects name repositories on this machine (file:// and paths)")
 	flags.BoolVar(&f.demo, "demo", false, "serve a demo: everything under --data, with the repositories of examples/")
+	flags.StringVar(&f.githubApp, "github-app-id", "", "ID of the GitHub App whose installations projects name (githubInstallationId)")
+	flags.StringVar(&f.githubAppKey, "github-app-key", "", "file with the GitHub App's private key")
 	flags.StringVar(&f.sshKey, "ssh-key", "", "file with the private key for ssh URLs of application repositories")
 	flags.StringVar(&f.gitSSHKey, "git-ssh-key", "", "file with the private key for an ssh URL of the environments repository; --ssh-key when empty")
 	flags.StringVar(&f.sshKnownHosts, "ssh-known-hosts", "", "known_hosts file with the keys of the hosts of ssh URLs")
@@ -218,17 +225,16 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 	if err != nil {
 		return nil, nil, err
 	}
+	tokens, err := newCredentials(f, logger)
+	if err != nil {
+		return nil, nil, err
+	}
 	ssh, err := f.sourceSSH()
 	if err != nil {
 		return nil, nil, err
 	}
 	options := source.Options{Dir: filepath.Join(f.data, "sources"), AllowLocal: f.localSources, Logger: logger,
-		Auth: func(string) *source.Auth {
-			if f.githubToken == "" {
-				return nil
-			}
-			return &source.Auth{Username: "x-access-token", Password: f.githubToken}
-		}}
+		Auth: tokens.ofURL}
 	if ssh != nil {
 		options.SSH = ssh
 	}
@@ -236,7 +242,7 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 	if err != nil {
 		return nil, nil, err
 	}
-	github, err := forge.NewGitHub(forge.Options{BaseURL: f.githubAPI, Token: f.githubToken})
+	github, err := forge.NewGitHub(forge.Options{BaseURL: f.githubAPI, Token: f.githubToken, TokenOf: tokens.ofRepository})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -256,6 +262,7 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 		RepositoryURL: f.argoURL(), Branch: f.branch, MACKey: macKey, Version: version, PollInterval: f.poll,
 		SweepInterval: f.sweep, Logger: logger,
 	})
+	tokens.loop = loop
 	return loop, repo, err
 }
 

@@ -22,6 +22,8 @@ type Options struct {
 	BaseURL string
 	// Token is sent as a bearer token; empty means anonymous. It is never sent to another host than BaseURL's.
 	Token string
+	// TokenOf gives the token of one repository in place of Token; an empty one means Token. Nil means Token for all.
+	TokenOf func(ctx context.Context, fullName string) (string, error)
 	// HTTPClient sends the requests; nil means one with a timeout of 30 seconds.
 	HTTPClient *http.Client
 	// Now is the clock that RateLimitError counts from; nil means time.Now.
@@ -30,8 +32,9 @@ type Options struct {
 
 // GitHub asks GitHub's REST API. It is safe for concurrent use, and leaves retries to its callers.
 type GitHub struct {
-	client *github.Client
-	now    func() time.Time
+	client  *github.Client
+	now     func() time.Time
+	tokenOf func(context.Context, string) (string, error)
 	// pages of lists that were read, by path.
 	pages *lru.Cache[string, listPage]
 }
@@ -50,6 +53,10 @@ func NewGitHub(o Options) (*GitHub, error) {
 		copied := *o.HTTPClient
 		httpClient = &copied
 	}
+	if httpClient.Transport == nil {
+		httpClient.Transport = http.DefaultTransport
+	}
+	httpClient.Transport = ownToken{httpClient.Transport}
 	// The token is put on each request, so a redirect to another host would carry it along.
 	httpClient.CheckRedirect = func(req *http.Request, via []*http.Request) error {
 		if len(via) >= 5 || req.URL.Host != base.Host || req.URL.Scheme != base.Scheme {
@@ -70,13 +77,16 @@ func NewGitHub(o Options) (*GitHub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the cache of lists: %w", err)
 	}
-	return &GitHub{client: client, now: o.Now, pages: pages}, nil
+	return &GitHub{client: client, now: o.Now, tokenOf: o.TokenOf, pages: pages}, nil
 }
 
 // PullRequest reads the state of a pull request. The error is ErrNotFound or a *RateLimitError where these apply.
 func (g *GitHub) PullRequest(ctx context.Context, fullName string, number int) (PullRequest, error) {
 	owner, name, err := split(fullName)
 	if err != nil {
+		return PullRequest{}, err
+	}
+	if ctx, err = g.authorized(ctx, fullName); err != nil {
 		return PullRequest{}, err
 	}
 	pr, _, err := g.client.PullRequests.Get(ctx, owner, name, number)
@@ -94,6 +104,9 @@ func (g *GitHub) Branch(ctx context.Context, fullName, branch string) (string, e
 	}
 	if branch == "" || strings.Contains(branch, "..") {
 		return "", fmt.Errorf("branch %q is not a branch name", branch)
+	}
+	if ctx, err = g.authorized(ctx, fullName); err != nil {
+		return "", err
 	}
 	// go-github's GetBranch turns every refusal into plain text; Do keeps what explain needs.
 	request, err := g.client.NewRequest(http.MethodGet, fmt.Sprintf("repos/%s/%s/branches/%s", owner, name, url.PathEscape(branch)), nil)
@@ -115,6 +128,9 @@ func (g *GitHub) Branch(ctx context.Context, fullName, branch string) (string, e
 func (g *GitHub) Files(ctx context.Context, fullName string, number int) ([]string, error) {
 	owner, name, err := split(fullName)
 	if err != nil {
+		return nil, err
+	}
+	if ctx, err = g.authorized(ctx, fullName); err != nil {
 		return nil, err
 	}
 	var paths []string

@@ -32,6 +32,9 @@ func (g *GitHub) OpenPullRequests(ctx context.Context, fullName string) ([]PullR
 	if err != nil {
 		return nil, err
 	}
+	if ctx, err = g.authorized(ctx, fullName); err != nil {
+		return nil, err
+	}
 	var all []PullRequest
 	for number := 1; number != 0; {
 		if number > maxPages {

@@ -25,8 +25,22 @@ func (s *Server) Handler() http.Handler {
 	handle("GET /repos/{owner}/{repo}/branches/{branch...}", s.getBranch)
 	handle("GET /_demo/repositories", s.getRepositories)
 	handle("POST /_demo/{action}", s.control)
+	mux.HandleFunc("POST /app/installations/{installation}/access_tokens", s.postToken)
 	handle("/", func(*http.Request, http.Header) (any, error) { return nil, notFound("Not Found") })
-	return mux
+	return s.private(mux)
+}
+
+// private hides the repositories of Apps from those without a token, as GitHub does.
+func (s *Server) private(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		parts := strings.SplitN(strings.TrimPrefix(r.URL.Path, "/repos/"), "/", 3)
+		token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if strings.HasPrefix(r.URL.Path, "/repos/") && len(parts) >= 2 && !s.Allowed(parts[0]+"/"+parts[1], token) {
+			respond(w, nil, notFound("Not Found"))
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // respond writes an answer, or an error in GitHub's shape.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"sync"
 	"time"
 )
@@ -72,6 +73,8 @@ type Server struct {
 	secret []byte
 	mu     sync.Mutex
 	state  *state
+	apps   []*installed
+	clone  string
 }
 
 // New opens the forge in dir, which is created if need be; repositories live in dir/<owner>/<name>.git. Deliveries are
@@ -176,8 +179,14 @@ func (s *Server) CreateRepository(ctx context.Context, fullName string, files ma
 	return nil
 }
 
-// CloneURL is the file URL that Git clones a repository from.
+// CloneFrom lets CloneURL be below another URL, where somebody serves the directory.
+func (s *Server) CloneFrom(base string) { s.clone = strings.TrimSuffix(base, "/") }
+
+// CloneURL is what Git clones a repository from: a file URL, unless CloneFrom was called.
 func (s *Server) CloneURL(fullName string) string {
+	if s.clone != "" {
+		return s.clone + "/" + fullName + ".git"
+	}
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(s.git(fullName).dir)}).String()
 }
 
