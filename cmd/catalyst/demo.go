@@ -21,7 +21,9 @@ import (
 
 // tour is one pull request of the demo.
 type tour struct {
-	repository, environment string
+	repository string
+	// project and prefix of the environment's name; what follows is the pull request's number.
+	project, prefix string
 	// file that the pull request changes, and its new content.
 	file, content string
 	fork          bool
@@ -30,22 +32,24 @@ type tour struct {
 	closed bool
 }
 
-func tours(number func(string) int) []tour {
-	name := func(project, repository, prefix string) string {
-		return fmt.Sprintf("acme/%s/%spr-%d", project, prefix, number(repository))
-	}
+// environment of the tour's pull request.
+func (t tour) environment(number int) string {
+	return fmt.Sprintf("acme/%s/%spr-%d", t.project, t.prefix, number)
+}
+
+func tours() []tour {
 	return []tour{
-		{repository: "acme/shop", environment: name("shop", "acme/shop", ""), file: "proxy/nginx.conf",
-			content: "server {\n    listen 80;\n    client_max_body_size 8m;\n    location / {\n        proxy_pass http://app:8000;\n    }\n}\n", closed: true},
-		{repository: "acme/guestbook", environment: name("guestbook", "acme/guestbook", ""), file: "chart/values.yaml",
+		{repository: "acme/shop", project: "shop", closed: true, file: "proxy/nginx.conf",
+			content: "server {\n    listen 80;\n    client_max_body_size 8m;\n    location / {\n        proxy_pass http://app:8000;\n    }\n}\n"},
+		{repository: "acme/guestbook", project: "guestbook", file: "chart/values.yaml",
 			content: "replicas: 2\nimage:\n  repository: ghcr.io/acme/guestbook\n  tag: latest\ningress:\n  host: guestbook.example.com\ncache:\n  enabled: true\n"},
-		{repository: "acme/docs", environment: name("docs", "acme/docs", ""), file: "README.md", content: "# Docs, second edition\n"},
-		{repository: "acme/inventory", environment: name("inventory", "acme/inventory", ""), file: "overlays/preview/replicas.yaml",
+		{repository: "acme/docs", project: "docs", file: "README.md", content: "# Docs, second edition\n"},
+		{repository: "acme/inventory", project: "inventory", file: "overlays/preview/replicas.yaml",
 			content: "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: inventory\nspec:\n  replicas: 2\n"},
-		{repository: "acme/status", environment: name("status", "acme/status", ""), file: "deploy/checks.json", label: "preview",
+		{repository: "acme/status", project: "status", file: "deploy/checks.json", label: "preview",
 			content: `{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "checks"}, "data": {"checks.txt": "https://example.com every 30s\n"}}` + "\n"},
-		{repository: "acme/portal-backend", environment: name("portal", "acme/portal-backend", "backend-"), file: "index.html", content: "<h1>faster backend</h1>\n"},
-		{repository: "acme/shop", environment: "", file: "compose.yaml", content: "services:\n  app:\n    image: nginx:1.29-alpine\n", fork: true},
+		{repository: "acme/portal-backend", project: "portal", prefix: "backend-", file: "index.html", content: "<h1>faster backend</h1>\n"},
+		{repository: "acme/shop", project: "shop", fork: true, file: "compose.yaml", content: "services:\n  app:\n    image: nginx:1.29-alpine\n"},
 	}
 }
 
@@ -86,16 +90,15 @@ type guide struct {
 func (g guide) say(format string, args ...any) { fmt.Fprintf(g.Out, format+"\n", args...) }
 
 func (g guide) run(ctx context.Context) error {
-	for i := range tours(func(string) int { return 0 }) {
-		if err := g.tour(ctx, i); err != nil {
+	for _, t := range tours() {
+		if err := g.tour(ctx, t); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g guide) tour(ctx context.Context, i int) error {
-	t := tours(func(string) int { return 0 })[i]
+func (g guide) tour(ctx context.Context, t tour) error {
 	branch := fmt.Sprintf("demo-%d", time.Now().UnixNano())
 	g.say("\n● %s: a pull request%s changes %s", t.repository, map[bool]string{true: " from a fork"}[t.fork], t.file)
 	o := forgetest.PullOptions{Fork: t.fork, Files: map[string][]byte{t.file: []byte(t.content)}, Subject: "Try " + filepath.Base(t.file)}
@@ -106,9 +109,8 @@ func (g guide) tour(ctx context.Context, i int) error {
 	if err := g.send(ctx, opened); err != nil {
 		return err
 	}
-	t = tours(func(string) int { return opened.Number })[i]
 	if t.fork {
-		return g.wait(ctx, fmt.Sprintf("acme/shop/pr-%d", opened.Number), "render-only", "")
+		return g.wait(ctx, t.environment(opened.Number), "render-only")
 	}
 	if t.label != "" {
 		g.say("  the project asks for the label %q: nothing happens until it is there", t.label)
@@ -125,11 +127,12 @@ func (g guide) tour(ctx context.Context, i int) error {
 
 // live follows the environment of an open pull request: committed, updated, and perhaps closed.
 func (g guide) live(ctx context.Context, t tour, number int) error {
-	first, err := g.committed(ctx, t.environment, "")
+	environment := t.environment(number)
+	first, err := g.committed(ctx, environment, "")
 	if err != nil {
 		return err
 	}
-	if err := g.files(ctx, t.environment); err != nil {
+	if err := g.files(ctx, environment); err != nil {
 		return err
 	}
 	pushed, err := g.forge.Push(ctx, t.repository, number, "Try again", map[string][]byte{"CHANGELOG.md": []byte("Second try.\n")})
@@ -139,7 +142,7 @@ func (g guide) live(ctx context.Context, t tour, number int) error {
 	if err := g.send(ctx, pushed); err != nil {
 		return err
 	}
-	if _, err := g.committed(ctx, t.environment, first); err != nil || !t.closed {
+	if _, err := g.committed(ctx, environment, first); err != nil || !t.closed {
 		return err
 	}
 	closed, err := g.forge.Close(ctx, t.repository, number, false)
@@ -149,7 +152,7 @@ func (g guide) live(ctx context.Context, t tour, number int) error {
 	if err := g.send(ctx, closed); err != nil {
 		return err
 	}
-	return g.gone(ctx, t.environment)
+	return g.gone(ctx, environment)
 }
 
 // send delivers a webhook as the forge would.
@@ -192,13 +195,13 @@ func (g guide) committed(ctx context.Context, name, before string) (string, erro
 }
 
 // wait waits for an outcome.
-func (g guide) wait(ctx context.Context, name, state, before string) error {
+func (g guide) wait(ctx context.Context, name, state string) error {
 	var e server.Environment
 	err := g.poll(ctx, name, func() (bool, error) {
 		if err := g.api.get(ctx, "/api/v1/environments/"+name, &e); err != nil || e.Outcome == nil {
 			return false, nil // not there yet
 		}
-		return e.Outcome.State == state && e.Outcome.Revision != before || e.Outcome.State == state && before == "", nil
+		return e.Outcome.State == state, nil
 	})
 	if err == nil {
 		g.say("  %s: %s", e.Outcome.State, e.Outcome.Message)
