@@ -95,9 +95,9 @@ func TestServerAsGitHubApp(t *testing.T) {
 		return strings.Replace(fmt.Sprintf(sweptProject, url, "max: 5"), "spec:", "spec:\n  githubInstallationId: \"345\"", 1)
 	}
 	git.Commit("environments", "main", "Begin", map[string]string{
-		"catalyst.yaml":            sweptPlatform,
-		"projects/acme/shop.yaml":  project(f.CloneURL(sweptRepository)),
-		"projects/acme/thief.yaml": strings.Replace(project(thief.URL+"/acme/shop.git"), "name: shop", "name: thief", 1),
+		"catalyst.yaml":                                    sweptPlatform,
+		"projects/acme/shop.yaml":                          project(f.CloneURL(sweptRepository)),
+		"projects/acme/thief.yaml":                         strings.Replace(project(thief.URL+"/acme/shop.git"), "name: shop", "name: thief", 1),
 		"environments/acme/thief/staging/environment.yaml": strings.NewReplacer(", commitSha: %s", "", "shop", "thief").Replace(sweptStaging),
 	}, time.Unix(1_700_000_000, 0))
 	if _, err := f.Open(t.Context(), sweptRepository, "a", "A", forgetest.PullOptions{Labels: []string{"preview"}, Files: settings("private")}); err != nil {

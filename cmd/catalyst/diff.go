@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"catalyst.dev/catalyst/gitops"
+	"catalyst.dev/catalyst/gitops/gitssh"
 	"catalyst.dev/catalyst/gitops/repository"
 )
 
@@ -28,7 +29,7 @@ only be told by who holds the server's key.`,
 		Example: "  catalyst diff -f project.yaml -f environment.yaml --source web=. --environments-repo git@github.com:acme/environments",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.diff(cmd.Context(), flags, repository.Options{URL: url, Branch: branch})
+			return p.diff(cmd.Context(), flags, repository.Options{URL: url, Branch: branch, SSH: gitssh.Personal()})
 		},
 	}
 	flags.register(cmd)

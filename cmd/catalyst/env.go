@@ -15,11 +15,15 @@ import (
 )
 
 func newEnvironment(p *program) *cobra.Command {
-	cmd := &cobra.Command{Use: "env", Short: "Environments: list, get, history"}
+	cmd := &cobra.Command{Use: "env", Short: "Environments: list, get, history",
+		Example: "  catalyst env list\n  catalyst env get acme/shop/pr-12 -o yaml\n  catalyst env history acme/shop/pr-12"}
 	c := &apiClient{}
 	c.register(p, cmd)
 	var output string
 	cmd.PersistentFlags().StringVarP(&output, "output", "o", "table", "table, json or yaml")
+	if err := cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+		panic(err) // the flag is registered above
+	}
 	show := func(v any, table func(*tabwriter.Writer)) error { return p.show(output, v, table) }
 	cmd.AddCommand(environmentList(c, show), environmentGet(c, show), environmentHistory(c, show))
 	return cmd
@@ -75,7 +79,7 @@ func environmentList(c *apiClient, show shower) *cobra.Command {
 				if err := w.Flush(); err != nil || len(all.Broken) == 0 {
 					return // the caller's flush tells of the error
 				}
-				fmt.Fprintf(w, "\n%d files of the environments repository cannot be used; what they describe is missing or not up to date:\n", len(all.Broken))
+				fmt.Fprintln(w, "\nThese files of the environments repository cannot be used; what they describe is missing or not up to date:")
 				for _, b := range all.Broken {
 					fmt.Fprintf(w, "  %s: %s\n", b.Path, strings.ReplaceAll(b.Error, "\n", "\n  "+b.Path+": "))
 				}
@@ -97,6 +101,21 @@ func commitOf(e server.Environment) string {
 	return ""
 }
 
+// environments completes the name of an environment from what the server has.
+func (c *apiClient) environments(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var page server.List[server.Environment]
+	if len(args) > 0 || c.get(cmd.Context(), "/api/v1/environments?limit=500&"+url.Values{"q": {begun}}.Encode(), &page) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []cobra.Completion
+	for _, e := range page.Items {
+		if strings.HasPrefix(e.Key, begun) {
+			names = append(names, e.Key)
+		}
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}
+
 // environmentPath is the API's path of an environment; the name is checked first.
 func environmentPath(name string) (string, error) {
 	if _, ok := v1alpha1.ParseEnvironmentKey(name); !ok {
@@ -107,7 +126,7 @@ func environmentPath(name string) (string, error) {
 
 func environmentGet(c *apiClient, show shower) *cobra.Command {
 	return &cobra.Command{
-		Use: "get TEAM/PROJECT/ENVIRONMENT", Short: "Show one environment", Args: cobra.ExactArgs(1),
+		Use: "get TEAM/PROJECT/ENVIRONMENT", Short: "Show one environment", Args: cobra.ExactArgs(1), ValidArgsFunction: c.environments,
 		Example: "  catalyst env get acme/shop/pr-12",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := environmentPath(args[0])
@@ -139,7 +158,8 @@ func environmentGet(c *apiClient, show shower) *cobra.Command {
 func environmentHistory(c *apiClient, show shower) *cobra.Command {
 	return &cobra.Command{
 		Use: "history TEAM/PROJECT/ENVIRONMENT", Short: "Show the commits that changed an environment, newest first", Args: cobra.ExactArgs(1),
-		Example: "  catalyst env history acme/shop/pr-12",
+		ValidArgsFunction: c.environments,
+		Example:           "  catalyst env history acme/shop/pr-12",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path, err := environmentPath(args[0])
 			if err != nil {

@@ -1,5 +1,5 @@
-// Package gitssh provides Git's transport over ssh with one key and given host keys: never an agent, never this user's
-// files. Everything that the other side can delay has a deadline.
+// Package gitssh provides Git's transport over ssh. A Client has one key and given host keys: never an agent, never this
+// user's files. Everything that the other side can delay has a deadline.
 package gitssh
 
 import (
@@ -59,6 +59,9 @@ func New(o Options) (*Client, error) {
 	}
 	return &Client{signer: signer, check: hosts.HostKeyCallback(), algorithms: hosts.HostKeyAlgorithms, timeout: o.Timeout}, nil
 }
+
+// Personal is the transport of a person at a terminal: with this user's agent and known hosts.
+func Personal() transport.Transport { return gitssh.DefaultClient }
 
 // NewUploadPackSession implements transport.Transport. The key is the Client's.
 func (c *Client) NewUploadPackSession(e *transport.Endpoint, _ transport.AuthMethod) (transport.UploadPackSession, error) {

@@ -119,7 +119,7 @@ func (q *Queue) newRiver() (*river.Client[*sql.Tx], error) {
 		FetchCooldown:     50 * time.Millisecond,
 		FetchPollInterval: 500 * time.Millisecond,
 		JobTimeout:        q.opts.JobTimeout,
-		Logger:            q.opts.Logger,
+		Logger:            slog.New(atLeastWarnings{q.opts.Logger.Handler()}),
 		MaxAttempts:       q.opts.MaxAttempts,
 		Queues:            map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: q.opts.Workers}},
 		RetryPolicy:       retryPolicy(q.opts.RetryAfter),
@@ -147,4 +147,22 @@ func (q *Queue) shut() error {
 		errs = append(errs, q.lock.Close())
 	}
 	return errors.Join(errs...)
+}
+
+// atLeastWarnings leaves out what River says of its own doings.
+type atLeastWarnings struct{ slog.Handler }
+
+// Enabled implements slog.Handler.
+func (h atLeastWarnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}
+
+// WithAttrs implements slog.Handler.
+func (h atLeastWarnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return atLeastWarnings{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements slog.Handler.
+func (h atLeastWarnings) WithGroup(name string) slog.Handler {
+	return atLeastWarnings{h.Handler.WithGroup(name)}
 }
