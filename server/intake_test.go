@@ -42,10 +42,10 @@ type heldBody struct {
 }
 
 func (b *heldBody) Read(p []byte) (int, error) {
-	switch {
-	case b.left == 0:
+	switch b.left {
+	case 0:
 		return 0, io.EOF
-	case b.left == 1:
+	case 1:
 		b.reached()
 		<-b.let
 	}
