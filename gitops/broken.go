@@ -80,6 +80,20 @@ func (l *Loop) tellBroken(ctx context.Context, view *View, told map[string]strin
 
 // BrokenFiles lists the hand-written files that cannot be used, of all kinds, by path.
 func (v *View) BrokenFiles(ctx context.Context) ([]BrokenFile, error) {
+	broken := v.brokenShared(ctx)
+	for _, find := range []func(context.Context) ([]BrokenFile, error){v.brokenTeams, v.brokenProjects, v.brokenEnvironments} {
+		found, err := find(ctx)
+		if err != nil {
+			return nil, err
+		}
+		broken = append(broken, found...)
+	}
+	slices.SortFunc(broken, func(a, b BrokenFile) int { return strings.Compare(a.Path, b.Path) })
+	return broken, nil
+}
+
+// brokenShared are the broken files that every environment is rendered from.
+func (v *View) brokenShared(ctx context.Context) []BrokenFile {
 	var broken []BrokenFile
 	if _, err := v.Platform(ctx); err != nil {
 		broken = append(broken, brokenFile(platformFile, err))
@@ -89,14 +103,23 @@ func (v *View) BrokenFiles(ctx context.Context) ([]BrokenFile, error) {
 			broken = append(broken, brokenFile(certificateFile, err))
 		}
 	}
-	for _, find := range []func(context.Context) ([]BrokenFile, error){v.brokenTeams, v.brokenProjects, v.brokenEnvironments} {
-		found, err := find(ctx)
-		if err != nil {
-			return nil, err
-		}
-		broken = append(broken, found...)
+	return broken
+}
+
+// BrokenFilesOf lists the broken files that keep one environment from being rendered, reading no others.
+func (l *Loop) BrokenFilesOf(ctx context.Context, key v1alpha1.EnvironmentKey) ([]BrokenFile, error) {
+	v := l.View()
+	broken := v.brokenShared(ctx)
+	if _, err := v.Project(ctx, key.Team, key.Project); err != nil && !errors.Is(err, ErrNotFound) {
+		broken = append(broken, brokenFile(projectFile(key.Team, key.Project), err))
 	}
-	slices.SortFunc(broken, func(a, b BrokenFile) int { return strings.Compare(a.Path, b.Path) })
+	file := path.Join(EnvironmentDir(key), environmentFile)
+	if _, exists := v.snapshot.Tree(file); !exists {
+		return broken, nil // only rendered, such as a fork's
+	}
+	if err := v.checkEnvironment(ctx, key); err != nil {
+		broken = append(broken, brokenFile(file, err))
+	}
 	return broken, nil
 }
 

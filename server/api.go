@@ -26,10 +26,12 @@ type Data struct {
 	History func(ctx context.Context, key v1alpha1.EnvironmentKey, limit int) ([]Change, error)
 	// Broken are the hand-written files of the environments repository that cannot be used, by path.
 	Broken func(ctx context.Context) ([]gitops.BrokenFile, error)
+	// BrokenOf are those of them that keep one environment from being rendered.
+	BrokenOf func(ctx context.Context, key v1alpha1.EnvironmentKey) ([]gitops.BrokenFile, error)
 }
 
 func (d Data) complete() bool {
-	return d.Teams != nil && d.Projects != nil && d.Keys != nil && d.Environment != nil && d.Manifests != nil && d.History != nil && d.Broken != nil
+	return d.Teams != nil && d.Projects != nil && d.Keys != nil && d.Environment != nil && d.Manifests != nil && d.History != nil && d.Broken != nil && d.BrokenOf != nil
 }
 
 // List is a page of a list.

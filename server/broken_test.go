@@ -3,11 +3,13 @@ package server_test
 import (
 	"context"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/gitops"
 	"catalyst.dev/catalyst/server"
 )
@@ -22,6 +24,10 @@ func brokenConfig() server.Config {
 			{Path: "projects/beta/game.yaml", Error: "line 3: did not find expected key"},
 			{Path: "teams/beta.yaml", Error: "spec.members[0].role: unknown"},
 		}, nil
+	}
+	c.Data.BrokenOf = func(ctx context.Context, key v1alpha1.EnvironmentKey) ([]gitops.BrokenFile, error) {
+		all, err := c.Data.Broken(ctx)
+		return slices.DeleteFunc(all, func(b gitops.BrokenFile) bool { return !b.Affects(key) }), err
 	}
 	return c
 }

@@ -82,7 +82,7 @@ func (s *Server) getEnvironment(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	files, err := s.broken(c.Request.Context(), key.Team, "projects/", "environments/")
+	files, err := s.config.Data.BrokenOf(c.Request.Context(), key)
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,8 @@ func data() server.Data {
 			}
 			return make([]server.Change, limit), nil
 		},
-		Broken: func(context.Context) ([]gitops.BrokenFile, error) { return nil, nil },
+		Broken:   func(context.Context) ([]gitops.BrokenFile, error) { return nil, nil },
+		BrokenOf: func(context.Context, v1alpha1.EnvironmentKey) ([]gitops.BrokenFile, error) { return nil, nil },
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/gitops"
 	"catalyst.dev/catalyst/gitops/forge/forgetest"
 )
@@ -71,5 +72,11 @@ func TestBrokenFilesHarmNoOthers(t *testing.T) {
 	broken, err := s.loop.BrokenFiles(t.Context())
 	if err != nil || len(broken) != 4 {
 		t.Errorf("got %+v, %v, want 4 broken files", broken, err)
+	}
+	for name, want := range map[string]int{"acme/shop/pr-1": 0, "acme/shop/none": 0, "acme/shop/typo": 1, "acme/blog/pr-1": 2} {
+		key, _ := v1alpha1.ParseEnvironmentKey(name)
+		if got, err := s.loop.BrokenFilesOf(t.Context(), key); err != nil || len(got) != want {
+			t.Errorf("%s: got %+v, %v, want %d broken files", name, got, err, want)
+		}
 	}
 }

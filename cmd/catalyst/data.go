@@ -37,7 +37,7 @@ func (d apiData) functions() server.Data {
 			return d.loop.View().Manifests(ctx, key)
 		},
 		History: d.history,
-		Broken:  d.loop.BrokenFiles,
+		Broken:  d.loop.BrokenFiles, BrokenOf: d.loop.BrokenFilesOf,
 	}
 }
 
