@@ -207,7 +207,7 @@ services:
       OWN: ${DERIVED}
     command: [app, "--password=${DB_PASSWORD}", "$$(DB_PASSWORD)"]
     healthcheck: {test: [CMD, app, "${DB_PASSWORD}"]}
-  shadow:
+  shadow.with.dots:
     image: x
     environment: {DB_PASSWORD: "prefix-${DB_PASSWORD}"}
 `}
@@ -231,7 +231,7 @@ services:
 		t.Errorf("a literal or a mark is in a manifest:\n%s", texts)
 	}
 	names := map[string]bool{}
-	for _, e := range a.container(t, "shadow").Env {
+	for _, e := range a.container(t, "shadow-with-dots").Env {
 		if names[e.Name] {
 			t.Errorf("two variables %s", e.Name)
 		}

@@ -10,8 +10,6 @@ import (
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
-
-	"catalyst.dev/catalyst/render/manifest"
 )
 
 var (
@@ -199,11 +197,6 @@ func (t *translation) readEnvFile(file, format string) (map[string]string, error
 	read, err := readEnv(t.in.Source, file, format, t.variable)
 	if err != nil {
 		return nil, err
-	}
-	for name, value := range read {
-		if strings.ContainsAny(mark.ReplaceAllString(value, ""), secretStart+secretEnd) {
-			return nil, &manifest.Problem{File: file, Field: name, Message: "the text holds a reserved character", Remedy: "remove U+E0C5 and U+E0C6"}
-		}
 	}
 	t.envFileCache[id] = read
 	return read, nil

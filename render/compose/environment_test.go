@@ -66,6 +66,20 @@ func TestMissingFilesAndVariablesAreNamed(t *testing.T) {
 	}
 }
 
+func TestReservedCharactersAreRefused(t *testing.T) {
+	const text = "x\uE0C5DB_PASSWORD\uE0C6"
+	for name, files := range map[string]map[string]string{
+		"compose":  {"compose.yaml": "services: {web: {image: x, environment: {A: '" + text + "'}}}\n"},
+		".env":     {"compose.yaml": "services: {web: {image: x}}\n", ".env": "A=" + text + "\n"},
+		"env_file": {"compose.yaml": "services: {web: {image: x, env_file: a.env}}\n", "a.env": "A=" + text + "\n"},
+		"raw":      {"compose.yaml": "services: {web: {image: x, env_file: [{path: a.env, format: raw}]}}\n", "a.env": "A=" + text + "\n"},
+	} {
+		if _, err := tryApp(t, files, nil); err == nil || !strings.Contains(err.Error(), "reserved character") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestModels(t *testing.T) {
 	a := renderApp(t, map[string]string{"compose.yaml": `
 services:

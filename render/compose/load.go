@@ -252,7 +252,9 @@ func valueVariables(values map[string]any) (map[string]string, error) {
 		case nil:
 			out[k] = ""
 		case string, bool, int, int64, float64:
-			out[k] = fmt.Sprint(v)
+			if out[k] = scalar(v); strings.ContainsAny(out[k], secretStart+secretEnd) {
+				return nil, reserved("project.yaml", "values.variables."+k)
+			}
 		default:
 			return nil, &manifest.Problem{File: "project.yaml", Field: "values.variables." + k, Message: "not a single value", Remedy: "write it as text"}
 		}
@@ -276,6 +278,9 @@ func readEnv(source fs.FS, file, format string, lookup func(string) (string, boo
 	if err != nil {
 		return nil, err
 	}
+	if bytes.ContainsAny(data, secretStart+secretEnd) {
+		return nil, reserved(file, "")
+	}
 	if format == "raw" {
 		return rawEnv(string(data), lookup), nil
 	}
@@ -297,6 +302,11 @@ func readEnv(source fs.FS, file, format string, lookup func(string) (string, boo
 		return nil, &manifest.Problem{File: file, Message: "not a valid env file: " + lineOf(err), Remedy: "write NAME=value lines"}
 	}
 	return out, nil
+}
+
+// reserved refuses the runes that mark variables of the secret store.
+func reserved(file, field string) error {
+	return &manifest.Problem{File: file, Field: field, Message: "the text holds a reserved character", Remedy: "remove U+E0C5 and U+E0C6"}
 }
 
 // rawEnv takes the lines of an env file as they are.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -151,7 +152,7 @@ func (l *fileLoader) interpolate(file, field string, n *yaml.Node, env map[strin
 
 func (l *fileLoader) interpolateText(file, field string, n *yaml.Node, env map[string]string) error {
 	if strings.ContainsAny(n.Value, secretStart+secretEnd) {
-		return &manifest.Problem{File: file, Field: field, Message: "the text holds a reserved character", Remedy: "remove U+E0C5 and U+E0C6"}
+		return reserved(file, field)
 	}
 	if !strings.Contains(n.Value, "$") || strings.HasPrefix(field, "x-") {
 		return nil
@@ -203,24 +204,10 @@ func inShell(field string, env map[string]string, next template.Mapping) templat
 	}
 }
 
-// takesSecrets tells the fields in which a variable of the secret store can be referred to.
-func takesSecrets(field string) bool {
-	parts := strings.SplitN(field, ".", 4)
-	if parts[0] == "configs" {
-		return strings.HasSuffix(field, ".content")
-	}
-	if len(parts) < 3 || parts[0] != "services" && parts[0] != "jobs" {
-		return false
-	}
-	key, _, _ := strings.Cut(parts[2], "[")
-	switch key {
-	case "environment", "command", "entrypoint", "healthcheck", "labels", "annotations", "pre_start", "post_start", "pre_stop":
-		return true
-	case "build":
-		return len(parts) == 4 && strings.HasPrefix(parts[3], "args")
-	}
-	return false
-}
+// secretField is where a variable of the secret store can be referred to; a service's name may hold dots.
+var secretField = regexp.MustCompile(`^(?:services|jobs)\..+?\.(?:environment|command|entrypoint|healthcheck|labels|annotations|pre_start|post_start|pre_stop|build\.args)(?:[.\[]|$)|^configs\..+\.content$`)
+
+func takesSecrets(field string) bool { return secretField.MatchString(field) }
 
 // lookup finds a variable. One that the secret store knows becomes a mark where a reference to it can stand.
 func (l *fileLoader) lookup(text string, env map[string]string, reference bool) template.Mapping {
