@@ -1,53 +1,61 @@
 package compose
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // knownSecrets are the secret values that the application's variables hold. They are looked for in all other texts.
 type knownSecrets struct {
-	values []string
-	// any replaces one of the values: its search costs no more for many of them.
-	any *strings.Replacer
+	// around puts foundStart and foundEnd around each: its search costs no more for many values.
+	around *strings.Replacer
 }
 
-// leastKnown is the length from which a value is looked for: "root" or "admin" stands everywhere.
-const leastKnown = 6
+const (
+	// leastKnown is the length from which a value is looked for: "root" or "admin" stands everywhere.
+	leastKnown = 6
+	// foundStart and foundEnd are of the runes that stand for nothing.
+	foundStart = "\uE0C7"
+	foundEnd   = "\uE0C8"
+)
 
 // newKnownSecrets drops the values that the application says in public too.
 func newKnownSecrets(secret map[string]bool, public []string) knownSecrets {
 	said := strings.Join(public, "\n")
-	var k knownSecrets
+	values := sortedKeys(secret)
+	slices.SortStableFunc(values, func(a, b string) int { return len(b) - len(a) }) // the longest wins
 	var pairs []string
-	for _, value := range sortedKeys(secret) {
+	for _, value := range values {
 		if len(value) < leastKnown || isNumber(value) || isPlaceholder(value) || strings.Contains(said, value) {
 			continue
 		}
-		k.values = append(k.values, value)
-		pairs = append(pairs, value, "")
+		pairs = append(pairs, value, foundStart+value+foundEnd)
 	}
-	if len(pairs) > 0 {
-		k.any = strings.NewReplacer(pairs...)
+	if len(pairs) == 0 {
+		return knownSecrets{}
 	}
-	return k
+	return knownSecrets{around: strings.NewReplacer(pairs...)}
 }
 
 // spans where a text holds one of the values as a word of its own.
 func (k knownSecrets) spans(text string) []span {
-	if k.any == nil || len(k.any.Replace(text)) == len(text) {
+	if k.around == nil {
 		return nil
 	}
+	text = strings.NewReplacer(foundStart, "???", foundEnd, "???").Replace(text) // of the same length
 	var found []span
-	for _, value := range k.values {
-		for at := 0; ; {
-			i := strings.Index(text[at:], value)
-			if i < 0 {
-				break
-			}
-			s := span{at + i, at + i + len(value)}
-			if (s.start == 0 || !isWord(text[s.start-1])) && (s.end == len(text) || !isWord(text[s.end])) {
-				found = append(found, s)
-			}
-			at = s.end
+	at := 0
+	for i, piece := range strings.Split(k.around.Replace(text), foundStart) {
+		value, rest, _ := strings.Cut(piece, foundEnd)
+		if i == 0 {
+			at = len(piece)
+			continue
 		}
+		s := span{at, at + len(value)}
+		if (s.start == 0 || !isWord(text[s.start-1])) && (s.end == len(text) || !isWord(text[s.end])) {
+			found = append(found, s)
+		}
+		at = s.end + len(rest)
 	}
 	return found
 }

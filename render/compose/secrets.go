@@ -80,8 +80,21 @@ func isFlag(value string) bool {
 // span is a part of a text.
 type span struct{ start, end int }
 
+// hints are the words of which one stands wherever the patterns find something.
+var hints = []string{"pass", "pw", "secret", "token", "credential", "key", "psk", "salt", "dsn", "creds", "auth", "@", "mysql", "mariadb", "redis-cli",
+	"valkey-cli", "sqlcmd", "mongo", "curl"}
+
+// mayHoldSecret spares most texts the patterns, which are slow.
+func mayHoldSecret(text string) bool {
+	lower := strings.ToLower(text)
+	return slices.ContainsFunc(hints, func(hint string) bool { return strings.Contains(lower, hint) })
+}
+
 // secretSpans finds the secrets in a command line or a connection string, in order and apart.
 func secretSpans(text string) []span {
+	if !mayHoldSecret(text) {
+		return nil
+	}
 	var found []span
 	for _, p := range secretPatterns {
 		for _, m := range p.pattern.FindAllStringSubmatchIndex(text, -1) {
@@ -132,18 +145,35 @@ func apart(spans []span) []span {
 	return out
 }
 
-// fileSpans finds the secrets in a file of configuration.
+// fileSpans finds the secrets in a file of configuration, line by line.
 func fileSpans(text string) []span {
-	spans := secretSpans(text)
-	for _, m := range privateKey.FindAllStringSubmatchIndex(text, -1) {
-		spans = append(spans, span{m[2], m[3]})
+	var spans []span
+	if strings.Contains(text, "PRIVATE KEY-----") {
+		for _, m := range privateKey.FindAllStringSubmatchIndex(text, -1) {
+			spans = append(spans, span{m[2], m[3]})
+		}
 	}
-	for _, m := range secretLine.FindAllStringSubmatchIndex(text, -1) {
-		if value := text[m[4]:m[5]]; isSecretName(text[m[2]:m[3]]) && !isPlaceholder(value) && !isNumber(value) {
+	at := 0
+	for line := range strings.Lines(text) {
+		for _, s := range lineSpans(line) {
+			spans = append(spans, span{at + s.start, at + s.end})
+		}
+		at += len(line)
+	}
+	return apart(spans)
+}
+
+func lineSpans(line string) []span {
+	if !mayHoldSecret(line) {
+		return nil
+	}
+	spans := secretSpans(line)
+	for _, m := range secretLine.FindAllStringSubmatchIndex(line, -1) {
+		if value := line[m[4]:m[5]]; isSecretName(line[m[2]:m[3]]) && !isPlaceholder(value) && !isNumber(value) {
 			spans = append(spans, span{m[4], m[5]})
 		}
 	}
-	return apart(spans)
+	return spans
 }
 
 func isNumber(s string) bool { return strings.Trim(s, "0123456789.") == "" }
