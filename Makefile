@@ -47,6 +47,10 @@ generate:
 	$(TOOLS) controller-gen crd:allowDangerousTypes=false paths=./api/... output:crd:dir=api/crds
 	$(GO) test ./render/compose -run Documentation -count 1 -update >/dev/null
 
+## fuzz: a minute of random Compose files, with the corpus as seeds where it is
+fuzz: setup
+	$(GO) test -run '^$$' -fuzz FuzzRender -fuzztime 1m -fuzzminimizetime 10x ./render/compose
+
 ## bench: the benchmarks, each beside what a script does with the command-line tools in the same run
 bench: setup
 	$(GO) run ./test/stack/build helm kustomize kompose kubeseal
