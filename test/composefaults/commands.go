@@ -9,6 +9,7 @@ import (
 	"time"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
+	"github.com/mattn/go-shellwords"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -37,7 +38,8 @@ func (c *checker) probe(svc composetypes.ServiceConfig, at place) {
 			c.fault(Probe, svc.Name, "no %s that runs %q", name, want)
 			continue
 		}
-		if got := c.objects.expand(probe.Exec.Command, at.container.Env, false); !c.same(got, want) {
+		got := c.objects.expand(probe.Exec.Command, at.container.Env, false)
+		if !c.same(got, want) && !c.same(c.objects.inShell(got, at.container.Env), want) {
 			c.fault(Probe, svc.Name, "the %s runs %q, Docker %q", name, got, want)
 		}
 	}
@@ -161,6 +163,27 @@ func (o *objects) expand(words []string, env []corev1.EnvVar, elsewhere bool) []
 		out = append(out, expandWord(word, values))
 	}
 	return out
+}
+
+// inShell is what a shell runs once it has put the values of Secrets in the place of variables: a script, or, where it replaces
+// itself by a program, that program's words.
+func (o *objects) inShell(command []string, env []corev1.EnvVar) []string {
+	if len(command) != 3 || command[0] != "/bin/sh" || command[1] != "-c" {
+		return command
+	}
+	script := command[2]
+	for _, variable := range env {
+		if from := variable.ValueFrom; from != nil && from.SecretKeyRef != nil {
+			value := o.value(variable, nil)
+			script = strings.NewReplacer(`"${`+variable.Name+`}"`, value, "${"+variable.Name+"}", value).Replace(script)
+		}
+	}
+	if program, replaced := strings.CutPrefix(script, "exec "); replaced {
+		if words, err := shellwords.Parse(program); err == nil {
+			return words
+		}
+	}
+	return []string{"/bin/sh", "-c", script}
 }
 
 // value of a variable, given those before it.
