@@ -36,7 +36,7 @@ services:
 volumes: {modules: {}}
 `,
 	"Dockerfile": "FROM node:22\nWORKDIR /app\nCOPY . .\n", "api/Dockerfile": "FROM node:22\nCOPY . /srv\n",
-	"nginx/app.conf": "a", "initdb/a.sql": "b", "api/index.js": "c",
+	"nginx/app.conf": "a", "initdb/a.sql": "b", "initdb/b.sh*": "#!/bin/sh", "api/index.js": "c",
 }
 
 func TestSourceCodeInDevelopment(t *testing.T) {
