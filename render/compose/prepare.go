@@ -124,6 +124,10 @@ func checkKeys(file string, root *yaml.Node) error {
 		each(s, func(key string, _ *yaml.Node) { unknown(name, "services.*.", key) })
 	})
 	for _, section := range []string{"services", "networks", "volumes", "secrets", "configs", "models"} {
+		n := child(root, section)
+		if n != nil && n.Kind != yaml.MappingNode && strings.HasPrefix(n.ShortTag(), "!!") { // !reset and !override are Compose's own
+			errs = append(errs, &manifest.Problem{File: file, Field: section, Message: "not a mapping", Remedy: "write name: {…}, or remove it"})
+		}
 		each(child(root, section), func(name string, _ *yaml.Node) {
 			if !entryName.MatchString(name) && !strings.HasPrefix(name, "x-") {
 				errs = append(errs, &manifest.Problem{File: file, Field: section, Message: fmt.Sprintf("%q is not a name", name),
