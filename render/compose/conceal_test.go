@@ -246,3 +246,17 @@ services:
 		t.Errorf("a secret in a config: %v", err)
 	}
 }
+
+// A secret of one variable is one wherever else it stands, whatever that variable is called, unless it is an ordinary word.
+func TestSecretsInsideOtherVariablesAreMoved(t *testing.T) {
+	app := renderApp(t, map[string]string{"compose.yaml": `services:
+  db: {image: mysql, environment: {MYSQL_ROOT_PASSWORD: eiGhah4Ahp, MYSQL_PASSWORD: wordpress, MYSQL_DATABASE: wordpress}}
+  world: {image: w, environment: {LOGIN_INFO: "db;3306;root;eiGhah4Ahp;auth", NAME: wordpress}}
+`}, nil)
+	if text := app.texts(t); strings.Contains(text, "eiGhah4Ahp") {
+		t.Errorf("the password stands in a manifest:\n%s", text)
+	}
+	if got := variable(app.container(t, "world"), "NAME"); got != "wordpress" {
+		t.Errorf("NAME is %q", got)
+	}
+}

@@ -26,7 +26,10 @@ func newKnownSecrets(secret map[string]bool, public []string) knownSecrets {
 	slices.SortStableFunc(values, func(a, b string) int { return len(b) - len(a) }) // the longest wins
 	var pairs []string
 	for _, value := range values {
-		if len(value) < leastKnown || isNumber(value) || isPlaceholder(value) || strings.Contains(said, value) {
+		if len(value) < leastKnown || isNumber(value) || isPlaceholder(value) || slices.Contains(public, value) {
+			continue
+		}
+		if isOrdinaryWord(value) && strings.Contains(said, value) {
 			continue
 		}
 		pairs = append(pairs, value, foundStart+value+foundEnd)
@@ -35,6 +38,11 @@ func newKnownSecrets(secret map[string]bool, public []string) knownSecrets {
 		return knownSecrets{}
 	}
 	return knownSecrets{around: strings.NewReplacer(pairs...)}
+}
+
+// isOrdinaryWord reports whether a value is made of lower-case letters alone, and so may stand in other texts by chance.
+func isOrdinaryWord(value string) bool {
+	return strings.IndexFunc(value, func(r rune) bool { return r < 'a' || r > 'z' }) < 0
 }
 
 // spans where a text holds one of the values as a word of its own.
