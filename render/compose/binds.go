@@ -49,7 +49,7 @@ func (t *translation) planBind(svc composetypes.ServiceConfig, p *plannedMount) 
 	case strings.HasPrefix(source, "~"):
 		p.kind, p.claim = mountClaim, t.boundClaim(source, path.Base(source))
 		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%s is a folder of somebody's home: an empty volume takes its place", p.Source))
-	case path.IsAbs(source) || strings.Contains(source, `\`):
+	case path.IsAbs(source) || windowsPath.MatchString(source):
 		t.planHost(svc, p, fmt.Sprintf("%s is a path of the host", p.Source))
 	default:
 		p.path = source

@@ -224,7 +224,7 @@ func TestHostPaths(t *testing.T) {
 			}
 		})
 	}
-	for _, mount := range []string{"~/.docker/run/docker.sock:/s", `\\\\.\\pipe\\docker_engine:\\\\.\\pipe\\docker_engine`, `C:\\data:/data`} {
+	for _, mount := range []string{"~/.docker/run/docker.sock:/s", `\\\\.\\pipe\\docker_engine:\\\\.\\pipe\\docker_engine`, `C:\\data:/data`, `C:/data:/data`} {
 		t.Run(mount, func(t *testing.T) {
 			_, err := tryApplication(t, map[string]string{"compose.yaml": "services: {web: {image: 'example/web', volumes: [\"" + mount + "\"]}}\n"},
 				func(in *compose.Input) { in.Privileged = true })

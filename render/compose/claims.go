@@ -43,12 +43,12 @@ func (t *translation) nameClaims() {
 		if v.Name != "" && v.Name != t.project.Name+"_"+key {
 			id, name = "name "+v.Name, v.Name
 		}
-		if v.External {
+		if exists(v) {
 			id = "external " + v.Name
 		}
 		if _, known := wanted[id]; !known {
 			wanted[id] = name
-			if external[name] = external[name] || bool(v.External); v.External {
+			if external[name] = external[name] || exists(v); exists(v) {
 				count[name]++
 			} else {
 				count[dnsName(name)]++
@@ -138,8 +138,19 @@ func (t *translation) claims() {
 			}
 			continue
 		}
+		if c.config.External {
+			t.noteVolume(c.volume, "external", "a claim of the environment's own takes its place, empty at first; with x-catalyst: {existing: true} the claim of that name is mounted")
+		}
 		t.claim(name, c, wave)
 	}
+}
+
+// exists reports whether a volume's claim is in the namespace already. An external volume alone does not say so: it is one of
+// a Docker host, and nobody fills the fresh namespace of a preview.
+func exists(v composetypes.VolumeConfig) bool {
+	own, _ := v.Extensions["x-catalyst"].(map[string]any)
+	existing, _ := own["existing"].(bool)
+	return bool(v.External) && existing
 }
 
 func (t *translation) claim(name string, c *claimPlan, wave int) {
@@ -251,7 +262,7 @@ func (t *translation) useClaim(service string, p *plannedMount) {
 		return
 	}
 	if v := t.project.Volumes[p.Source]; c.volume == "" || p.Source < c.volume {
-		c.volume, c.config, c.external = p.Source, v, bool(v.External)
+		c.volume, c.config, c.external = p.Source, v, exists(v)
 	}
 	if p.Volume != nil && len(p.Volume.Labels) > 0 {
 		labels := composetypes.Labels(maps.Clone(map[string]string(p.Volume.Labels)))

@@ -129,7 +129,8 @@ func TestClaimNames(t *testing.T) {
 		{"one volume by two keys", []string{"one: {name: shared}", "two: {name: shared}"}, []string{"shared"}},
 		{"a name like another's key", []string{"one: {name: two}", "two: null"}, []string{"two", "two-72b59"}},
 		{"like the code's", []string{"source-code: null"}, []string{"source-code-b7da5"}},
-		{"external", []string{"one: {external: true, name: fs.media}"}, nil},
+		{"external", []string{"one: {external: true, name: fs.media}"}, []string{"fs-media"}},
+		{"existing", []string{"one: {external: true, name: fs.media, x-catalyst: {existing: true}}"}, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -149,7 +150,7 @@ func TestClaimNames(t *testing.T) {
 func TestExternalVolume(t *testing.T) {
 	app := renderApplication(t, map[string]string{"compose.yaml": `
 services: {web: {image: "example/web", volumes: ["media:/media"]}}
-volumes: {media: {external: true, name: fs.media}}
+volumes: {media: {external: true, name: fs.media, x-catalyst: {existing: true}}}
 `}, nil)
 	m, v := mounted(t, app.pod(t, "web"), "/media")
 	if v.PersistentVolumeClaim.ClaimName != "fs.media" || m.SubPath != "" || len(app.pod(t, "web").InitContainers) != 0 {
@@ -189,14 +190,14 @@ func TestVolumeDrivers(t *testing.T) {
 		})
 	}
 	for options, want := range map[string]string{
-		"{driver_opts: {type: none, o: bind, device: /srv/data}}":  "/srv/data is a path of the host",
-		"{driver_opts: {type: none, o: bind, device: ../../data}}": "leaves the repository",
-		"{x-catalyst: {size: much}}":                               `volumes.vol.x-catalyst.size: "much" is not a size`,
-		"{labels: {size: 0Gi}}":                                    "is not a size",
-		"{x-catalyst: {size: 5}}":                                  "is not a size",
-		"{x-catalyst: {size: 1e99999}}":                            "is not a size",
-		"{x-catalyst: {class: A b}}":                               "not the name of a storage class",
-		"{external: true, name: A_b}":                              "not the name of a claim",
+		"{driver_opts: {type: none, o: bind, device: /srv/data}}":   "/srv/data is a path of the host",
+		"{driver_opts: {type: none, o: bind, device: ../../data}}":  "leaves the repository",
+		"{x-catalyst: {size: much}}":                                `volumes.vol.x-catalyst.size: "much" is not a size`,
+		"{labels: {size: 0Gi}}":                                     "is not a size",
+		"{x-catalyst: {size: 5}}":                                   "is not a size",
+		"{x-catalyst: {size: 1e99999}}":                             "is not a size",
+		"{x-catalyst: {class: A b}}":                                "not the name of a storage class",
+		"{external: true, name: A_b, x-catalyst: {existing: true}}": "not the name of a claim",
 	} {
 		t.Run(options, func(t *testing.T) {
 			files["compose.yaml"] = service + "volumes: {vol: " + options + "}\n"

@@ -70,7 +70,7 @@ func (t *translation) environment(svc composetypes.ServiceConfig) []corev1.EnvVa
 	}
 	if len(moved) > 0 {
 		t.note(svc.Name, "environment", approximated,
-			"looks like a secret and was moved to a sealed Secret; keep it out of the repository with catalyst secret set: "+shortList(moved))
+			"looks like a secret and was moved to a sealed Secret, but everybody who reads the repository has it: "+shortList(moved))
 	}
 	// What refers to a variable must stand after it.
 	return slices.Concat(refs, env, marked)

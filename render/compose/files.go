@@ -167,7 +167,7 @@ func (t *translation) refuseMissing() {
 		list = append(list, fmt.Sprintf("%s (%s)", name, strings.Join(services, ", ")))
 	}
 	t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: "secrets", Message: "neither the repository nor the secret store has: " + strings.Join(list, ", "),
-		Remedy: "set them with catalyst secret set, or commit the files that are no secrets"})
+		Remedy: "commit the files that are no secrets, or give the content of a project variable (environment: NAME)"})
 }
 
 // configs mounts the service's configs, each as one file.

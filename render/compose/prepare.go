@@ -390,7 +390,7 @@ func (l *fileLoader) volumePath(file, field, dir string, n *yaml.Node) {
 	} else if v, err := format.ParseVolume(n.Value); err == nil && v.Type == "bind" && strings.HasPrefix(n.Value, v.Source) {
 		source = v.Source
 	}
-	if source == "" || strings.HasPrefix(source, "/") || strings.HasPrefix(source, "~") {
+	if source == "" || strings.HasPrefix(source, "/") || strings.HasPrefix(source, "~") || windowsPath.MatchString(source) {
 		return
 	}
 	clean, err := l.cleanPath(file, field+".source", dir, source)
@@ -400,6 +400,9 @@ func (l *fileLoader) volumePath(file, field, dir string, n *yaml.Node) {
 	}
 	at.Value = "./" + strings.ReplaceAll(clean, "$", "$$") + at.Value[len(source):]
 }
+
+// windowsPath is a path of a Windows host.
+var windowsPath = regexp.MustCompile(`^[A-Za-z]:[\\/]`)
 
 // countPorts finds what port ranges would expand to, before they do.
 func (l *fileLoader) countPorts(file string, root *yaml.Node) error {

@@ -28,7 +28,7 @@ func seeded(pod corev1.PodSpec) []string {
 }
 
 func TestVolumesStartWithTheImagesFiles(t *testing.T) {
-	const volumes = "volumes: {static: {}, kept: {x-catalyst: {seed: false}}, outside: {external: true}}\n"
+	const volumes = "volumes: {static: {}, kept: {x-catalyst: {seed: false}}, outside: {external: true, x-catalyst: {existing: true}}}\n"
 	tests := []struct {
 		name, service string
 		want          []string
