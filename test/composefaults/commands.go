@@ -9,7 +9,6 @@ import (
 	"time"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
-	"github.com/mattn/go-shellwords"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -38,14 +37,35 @@ func (c *checker) probe(svc composetypes.ServiceConfig, at place) {
 			c.fault(Probe, svc.Name, "no %s that runs %q", name, want)
 			continue
 		}
-		got := c.objects.expand(probe.Exec.Command, at.container.Env, false)
-		if !c.same(got, want) && !c.same(c.objects.inShell(got, at.container.Env), want) {
+		if got := c.objects.expand(probe.Exec.Command, at.container.Env, false); !c.same(got, want) && !c.unsealed(got, want, at) {
 			c.fault(Probe, svc.Name, "the %s runs %q, Docker %q", name, got, want)
 		}
 	}
 	if probe := at.container.ReadinessProbe; probe != nil {
 		c.timing(svc, probe)
 	}
+}
+
+// unsealed reports whether a probe is a shell that takes from the environment what Docker is told in plain words: the kubelet
+// gives a probe no sealed value. Quotes are the shell's matter.
+func (c *checker) unsealed(got, want []string, at place) bool {
+	if len(got) != 3 || got[0] != "/bin/sh" || got[1] != "-c" {
+		return false
+	}
+	script, wanted := got[2], want[len(want)-1]
+	if len(want) != 3 || want[0] != "/bin/sh" || want[1] != "-c" {
+		script, wanted = strings.TrimPrefix(script, "exec "), strings.Join(want, " ")
+	}
+	sealed := script
+	for _, variable := range at.container.Env {
+		if variable.ValueFrom != nil && variable.ValueFrom.SecretKeyRef != nil {
+			script = strings.ReplaceAll(script, "${"+variable.Name+"}", c.objects.value(variable, nil))
+		}
+	}
+	unquoted := strings.NewReplacer(`"`, "", "'", "", `\`, "")
+	script, wanted = unquoted.Replace(script), unquoted.Replace(wanted)
+	pattern := strings.ReplaceAll(regexp.QuoteMeta(script), unseen, "(?s:.*)")
+	return script != unquoted.Replace(sealed) && (matches(pattern, wanted) || matches(pattern, unquoted.Replace(c.translated(wanted))))
 }
 
 // timing checks interval, timeout and retries, rounded up to what Kubernetes can count.
@@ -163,27 +183,6 @@ func (o *objects) expand(words []string, env []corev1.EnvVar, elsewhere bool) []
 		out = append(out, expandWord(word, values))
 	}
 	return out
-}
-
-// inShell is what a shell runs once it has put the values of Secrets in the place of variables: a script, or, where it replaces
-// itself by a program, that program's words.
-func (o *objects) inShell(command []string, env []corev1.EnvVar) []string {
-	if len(command) != 3 || command[0] != "/bin/sh" || command[1] != "-c" {
-		return command
-	}
-	script := command[2]
-	for _, variable := range env {
-		if from := variable.ValueFrom; from != nil && from.SecretKeyRef != nil {
-			value := o.value(variable, nil)
-			script = strings.NewReplacer(`"${`+variable.Name+`}"`, value, "${"+variable.Name+"}", value).Replace(script)
-		}
-	}
-	if program, replaced := strings.CutPrefix(script, "exec "); replaced {
-		if words, err := shellwords.Parse(program); err == nil {
-			return words
-		}
-	}
-	return []string{"/bin/sh", "-c", script}
 }
 
 // value of a variable, given those before it.

@@ -77,9 +77,19 @@ func (c *checker) volumeExists(subject string, volume corev1.Volume) {
 		c.fault(Dangling, subject, "volume %s: no ConfigMap %s", volume.Name, volume.ConfigMap.Name)
 	case volume.Secret != nil && c.objects.secrets[volume.Secret.SecretName] == nil:
 		c.fault(Dangling, subject, "volume %s: no Secret %s", volume.Name, volume.Secret.SecretName)
-	case volume.PersistentVolumeClaim != nil && !c.objects.claims[volume.PersistentVolumeClaim.ClaimName]:
+	case volume.PersistentVolumeClaim != nil && !c.objects.claims[volume.PersistentVolumeClaim.ClaimName] && !c.external(volume.PersistentVolumeClaim.ClaimName):
 		c.fault(Dangling, subject, "volume %s: no PersistentVolumeClaim %s", volume.Name, volume.PersistentVolumeClaim.ClaimName)
 	}
+}
+
+// external reports whether a claim is of a volume that the application expects to find.
+func (c *checker) external(claim string) bool {
+	for _, volume := range c.project.Volumes {
+		if bool(volume.External) && plain(volume.Name) == claim {
+			return true
+		}
+	}
+	return false
 }
 
 func (c *checker) sourcesExist(subject string, volumes []corev1.Volume, container corev1.Container) {

@@ -96,6 +96,7 @@ func TestCheck(t *testing.T) {
 		"other probe":         {"api.yaml", "[/bin/sh, -c, wget -q localhost:9000]", "[wget -q localhost:9000]", []string{"health check"}},
 		"no probe":            {"api.yaml", "readinessProbe", "startupProbe", []string{"health check"}},
 		"liveness":            {"api.yaml", "        readinessProbe:", "        livenessProbe: {tcpSocket: {port: 1}}\n        readinessProbe:", []string{"health check"}},
+		"sealed in the probe": {"api.yaml", "wget -q localhost:9000]}", "'wget -q \"${ADDRESS}\"']}", []string{"health check"}},
 		"other interval":      {"api.yaml", "periodSeconds: 5", "periodSeconds: 6", []string{"health check"}},
 		"no wait":             {"web.yaml", "nslookup api", "nslookup db", []string{"order"}},
 		"no volume":           {"api.yaml", "mountPath: /data", "mountPath: /else", []string{"mount"}},
