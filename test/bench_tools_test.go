@@ -11,6 +11,8 @@ import (
 	"testing/fstest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 
@@ -100,7 +102,7 @@ func BenchmarkComposeService(b *testing.B) {
 	}
 }
 
-// composeInput is an application of n services on the platform of the examples, without their quota.
+// composeInput is an application of n services on the platform of the examples, with a quota for any number.
 func composeInput(b *testing.B, n int) render.Input {
 	b.Helper()
 	in := exampleInput(b, filepath.Join("..", "examples", "compose"))
@@ -108,6 +110,10 @@ func composeInput(b *testing.B, n int) render.Input {
 	template := in.Project.Spec.Templates["development"]
 	template.Builds = nil
 	in.Project.Spec.Templates = map[string]v1alpha1.Template{"development": template}
+	in.Platform.Spec.Render.Objects = int32(10 * n)
+	plenty := resource.MustParse("100000Gi")
+	in.Project.Spec.Resources.DefaultQuota = corev1.ResourceList{"pods": plenty, "persistentvolumeclaims": plenty,
+		"requests.cpu": plenty, "requests.memory": plenty, "requests.storage": plenty}
 	return in
 }
 
