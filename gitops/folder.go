@@ -4,11 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
+	"runtime"
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
@@ -193,13 +196,19 @@ func digest(files map[string][]byte) string {
 // gate runs the policy over the bytes that will be committed.
 func gate(in FolderInput, manifests map[string][]byte) error {
 	key := in.Environment.Key()
-	var objs []*unstructured.Unstructured
-	for _, name := range sortedNames(manifests) {
-		decoded, err := manifest.Decode(name, manifests[name])
-		if err != nil {
-			return err
-		}
-		objs = append(objs, decoded...)
+	names := sortedNames(manifests)
+	decoded := make([][]*unstructured.Unstructured, len(names))
+	errs := make([]error, len(names))
+	var group errgroup.Group
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, name := range names {
+		group.Go(func() error {
+			decoded[i], errs[i] = manifest.Decode(name, manifests[name])
+			return nil
+		})
+	}
+	if err := errors.Join(append(errs, group.Wait())...); err != nil {
+		return err
 	}
 	namespace := key.Namespace()
 	return policy.Check(policy.Scope{
@@ -207,7 +216,7 @@ func gate(in FolderInput, manifests map[string][]byte) error {
 		Project:   key.Team + "/" + key.Project,
 		Namespace: namespace,
 		Host:      namespace + "." + in.Platform.Spec.Domain,
-	}, objs)
+	}, slices.Concat(decoded...))
 }
 
 func sortedNames(files map[string][]byte) []string {

@@ -122,12 +122,16 @@ func checkSize(objs []*unstructured.Unstructured, limits v1alpha1.RenderLimits) 
 		return nil
 	}
 	var errs []error
+	most := limits.ObjectSize.Value()
 	for _, obj := range objs {
+		if int64(atMost(obj.Object)) <= most {
+			continue
+		}
 		data, err := obj.MarshalJSON()
 		if err != nil {
 			return fmt.Errorf("encoding %s/%s: %w", obj.GetKind(), obj.GetName(), err)
 		}
-		if most := limits.ObjectSize.Value(); int64(len(data)) > most {
+		if int64(len(data)) > most {
 			errs = append(errs, &manifest.Problem{
 				Subject: obj.GetKind() + "/" + obj.GetName(),
 				Message: fmt.Sprintf("the object has %d bytes, more than %d", len(data), most),
@@ -136,6 +140,25 @@ func checkSize(objs []*unstructured.Unstructured, limits v1alpha1.RenderLimits) 
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// atMost is more than a value can have as JSON, for less work than encoding it.
+func atMost(v any) int {
+	const escaped, punctuation = 6, 8 // bytes of a byte, and of what stands around a value
+	n := 32
+	switch v := v.(type) {
+	case string:
+		n = escaped * len(v)
+	case []any:
+		for _, child := range v {
+			n += atMost(child)
+		}
+	case map[string]any:
+		for key, child := range v {
+			n += escaped*len(key) + atMost(child)
+		}
+	}
+	return n + punctuation
 }
 
 // labels are those that every object of the environment carries.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -69,6 +70,7 @@ func newRender(p *program) *cobra.Command {
 // render makes the files of the environment's folder from local documents and folders. One's own files need no
 // containment: it runs in this process.
 func (p *program) render(ctx context.Context, flags renderFlags) (map[string][]byte, *render.Output, error) {
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // it is over before collecting pays
 	docs, err := readDocuments(flags.files)
 	if err != nil {
 		return nil, nil, err

@@ -12,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"catalyst.dev/catalyst/render/manifest"
 )
@@ -306,7 +305,7 @@ func (t *translation) concealConfig(service, name string) (string, bool) {
 		return "", false
 	}
 	cm := &corev1.ConfigMap{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(t.objs[i].Object, cm); err != nil {
+	if err := manifest.ToTyped(t.objs[i], cm); err != nil {
 		t.errs = append(t.errs, fmt.Errorf("reading ConfigMap %s: %w", name, err))
 		return "", false
 	}

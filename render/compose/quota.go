@@ -130,7 +130,7 @@ func replicasOf(n *int32) int64 {
 }
 
 func (t *translation) typed(obj *unstructured.Unstructured, into runtime.Object) runtime.Object {
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(obj.Object, into); err != nil {
+	if err := manifest.ToTyped(obj, into); err != nil {
 		t.errs = append(t.errs, fmt.Errorf("reading %s %s: %w", obj.GetKind(), obj.GetName(), err))
 	}
 	return into

@@ -8,7 +8,9 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
+	yamlv2 "go.yaml.in/yaml/v2"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
 )
@@ -18,11 +20,40 @@ const maxFileName = 200
 
 // Encode writes one object as YAML, keys sorted. The same object gives the same bytes.
 func Encode(obj *unstructured.Unstructured) ([]byte, error) {
-	data, err := yaml.Marshal(obj.Object)
+	// sigs.k8s.io/yaml writes JSON and reads that as YAML first, to the same end for most objects.
+	marshal := yamlv2.Marshal
+	if !isPlain(obj.Object) {
+		marshal = func(v any) ([]byte, error) { return yaml.Marshal(v) }
+	}
+	data, err := marshal(obj.Object)
 	if err != nil {
 		return nil, fmt.Errorf("encoding %s: %w", subject(obj), err)
 	}
 	return data, nil
+}
+
+// isPlain reports whether a value holds only what JSON would not change: text in UTF-8, and no fractions, of which JSON may make
+// whole numbers.
+func isPlain(v any) bool {
+	switch v := v.(type) {
+	case float32, float64:
+		return false
+	case string:
+		return utf8.ValidString(v)
+	case []any:
+		for _, child := range v {
+			if !isPlain(child) {
+				return false
+			}
+		}
+	case map[string]any:
+		for key, child := range v {
+			if !utf8.ValidString(key) || !isPlain(child) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // FileName is <kind>-<name>.yaml in lower case. A name that is no plain file name is made one, with a hash of the

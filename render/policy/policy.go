@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes/scheme"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
@@ -127,7 +126,7 @@ func (c *checker) object(obj *unstructured.Unstructured) {
 		return
 	}
 	// Strict, so that a misspelt or ill-typed field cannot hide from the checks what the API server would read.
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(obj.Object, typed, true); err != nil {
+	if err := manifest.ToTyped(obj, typed); err != nil {
 		c.refuse(ruleSchema, "", strings.Join(strings.Fields(err.Error()), " "), "correct or remove the field")
 		return
 	}
