@@ -23,6 +23,7 @@ func restrict(cfg config) []string {
 	}
 	if free := int64(cfg.Memory) - addressSpace(); free > 0 { //nolint:gosec // a size
 		debug.SetMemoryLimit(free * 8 / 10)
+		debug.SetGCPercent(400) // a render's heap is small beside the limit, which collects sooner where it is not
 	}
 	for _, l := range []struct {
 		name     string
