@@ -46,7 +46,7 @@ func anyValue(random *rand.Rand, depth int) any {
 		case 3:
 			return nil
 		case 4:
-			return []float64{1e21, 1e-9, 100000000, 0.1, -0.0, 12345678.9}[random.IntN(6)]
+			return []float64{1e21, 1e-9, 100000000, 0.1, -0.5, 12345678.9}[random.IntN(6)]
 		}
 		return texts[random.IntN(len(texts))]
 	}
