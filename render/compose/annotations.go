@@ -1,8 +1,6 @@
 package compose
 
 import (
-	"fmt"
-	"path"
 	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
@@ -18,7 +16,7 @@ const maxAnnotations = 200 << 10
 func (t *translation) podAnnotations(svc composetypes.ServiceConfig) map[string]string {
 	out := map[string]string{}
 	size := 0
-	for _, m := range []map[string]string{t.labelsOf(svc), svc.Annotations} {
+	for _, m := range []map[string]string{svc.Labels, svc.Annotations} {
 		for _, k := range sortedKeys(m) {
 			switch {
 			case strings.HasPrefix(k, "com.docker."):
@@ -36,28 +34,6 @@ func (t *translation) podAnnotations(svc composetypes.ServiceConfig) map[string]
 	}
 	if len(out) == 0 {
 		return nil
-	}
-	return out
-}
-
-// labelsOf a service: those of label_file, then labels, the last winning.
-func (t *translation) labelsOf(svc composetypes.ServiceConfig) map[string]string {
-	if len(svc.LabelFiles) == 0 {
-		return svc.Labels
-	}
-	out := map[string]string{}
-	for i, f := range svc.LabelFiles {
-		read, err := readEnv(t.in.Source, path.Clean(f), "", t.variable)
-		if err != nil {
-			t.refuseKey(svc.Name, fmt.Sprintf("label_file[%d]", i), err.Error(), "commit the file, or use labels")
-			continue
-		}
-		for k, v := range read {
-			out[k] = v
-		}
-	}
-	for k, v := range svc.Labels {
-		out[k] = v
 	}
 	return out
 }

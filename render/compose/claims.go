@@ -64,7 +64,7 @@ func (t *translation) nameClaims() {
 		case strings.HasPrefix(id, "external "):
 			label = name
 		case count[label] > 1 && (label != name || strings.HasPrefix(id, "name ")) || label == codeClaim || external[label]:
-			label += "-" + hash(id)[:5]
+			label += "-" + shortHash(id)
 		}
 		t.storage.claimOf[key] = label
 	}
@@ -148,9 +148,7 @@ func (t *translation) claims() {
 // exists reports whether a volume's claim is in the namespace already. An external volume alone does not say so: it is one of
 // a Docker host, and nobody fills the fresh namespace of a preview.
 func exists(v composetypes.VolumeConfig) bool {
-	own, _ := v.Extensions["x-catalyst"].(map[string]any)
-	existing, _ := own["existing"].(bool)
-	return bool(v.External) && existing
+	return bool(v.External) && ownKeys(v.Extensions)["existing"] == true
 }
 
 func (t *translation) claim(name string, c *claimPlan, wave int) {
@@ -199,8 +197,8 @@ func (t *translation) noteDriver(c *claimPlan) {
 
 // setting of a claim: x-catalyst over the volume's labels.
 func (c *claimPlan) setting(name string) string {
-	if own, ok := c.config.Extensions["x-catalyst"].(map[string]any); ok && own[name] != nil {
-		return fmt.Sprint(own[name])
+	if own := ownKeys(c.config.Extensions)[name]; own != nil {
+		return fmt.Sprint(own)
 	}
 	if label := c.config.Labels["catalyst.dev/"+name]; label != "" {
 		return label

@@ -15,12 +15,12 @@ func (t *translation) declaredEntrances(svc composetypes.ServiceConfig) []entran
 
 // declaresNone reports whether x-catalyst.ingress is false.
 func (t *translation) declaresNone(svc composetypes.ServiceConfig) bool {
-	return ownKeys(svc)["ingress"] == false
+	return ownKeys(svc.Extensions)["ingress"] == false
 }
 
-// ownKeys are the service's x-catalyst.
-func ownKeys(svc composetypes.ServiceConfig) map[string]any {
-	own, _ := svc.Extensions["x-catalyst"].(map[string]any)
+// ownKeys are what x-catalyst of a service or a volume says.
+func ownKeys(extensions composetypes.Extensions) map[string]any {
+	own, _ := extensions["x-catalyst"].(map[string]any)
 	return own
 }
 
@@ -29,7 +29,7 @@ func (t *translation) checkEntrances() {
 	t.declared = map[string][]entrance{}
 	for _, svc := range t.services() {
 		const key = "x-catalyst.ingress"
-		switch v := ownKeys(svc)["ingress"].(type) {
+		switch v := ownKeys(svc.Extensions)["ingress"].(type) {
 		case nil:
 		case bool:
 			if v {

@@ -3,6 +3,7 @@ package compose
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
@@ -24,9 +25,6 @@ type dependency struct {
 	member, on string
 	composetypes.ServiceDependency
 }
-
-// dependencies of all services of a pod on services outside it, without those that cannot come.
-func (t *translation) dependencies(owner string) []dependency { return t.depends[owner] }
 
 // findDependencies finds what each pod waits for. compose-go's cycles are refused before; those that sharing a pod closes
 // hang on a dependency of a service in another's pod, which counts for nothing then.
@@ -84,7 +82,7 @@ func (t *translation) level(owner string) int {
 		return wave
 	}
 	l := 0
-	for _, d := range t.dependencies(owner) {
+	for _, d := range t.depends[owner] {
 		after := t.level(t.owners[d.on]) + 1
 		if t.oneShot[d.on] && d.Condition != composetypes.ServiceConditionCompletedSuccessfully {
 			after-- // only who waits for a job's end may be held up by it
@@ -114,7 +112,7 @@ func (t *translation) waits(owner string) []corev1.Container {
 			}
 		}
 	}
-	deps := t.dependencies(owner)
+	deps := t.depends[owner]
 	// One wait a service: the strictest.
 	slices.SortStableFunc(deps, func(a, b dependency) int { return strictness(b) - strictness(a) })
 	for _, d := range deps {
@@ -124,18 +122,8 @@ func (t *translation) waits(owner string) []corev1.Container {
 		done[d.on] = true
 		waits = append(waits, t.wait(d))
 	}
-	slices.SortFunc(waits, func(a, b corev1.Container) int { return compareNames(a.Name, b.Name) })
+	slices.SortFunc(waits, func(a, b corev1.Container) int { return strings.Compare(a.Name, b.Name) })
 	return waits
-}
-
-func compareNames(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 func strictness(d dependency) int {
@@ -227,7 +215,7 @@ func (t *translation) nameReadiness() {
 		}
 	}
 	for _, svc := range t.services() {
-		for _, d := range t.dependencies(svc.Name) {
+		for _, d := range t.depends[svc.Name] {
 			_, port := t.waitPort(d.on, d.Condition == composetypes.ServiceConditionHealthy)
 			if port || t.readyNames[d.on] != "" || t.oneShot[d.on] || t.isHeadless(t.project.Services[d.on]) {
 				continue

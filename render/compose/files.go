@@ -241,7 +241,7 @@ func (t *translation) fileObject(found *fileContent, name string) string {
 		return found.object
 	}
 	if found.object = dnsName(name); found.object != name {
-		found.object += "-" + hash(name)[:5]
+		found.object += "-" + shortHash(name)
 	}
 	t.add(&corev1.Secret{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Secret"}, ObjectMeta: metav1.ObjectMeta{Name: found.object},
 		Type: corev1.SecretTypeOpaque, Data: map[string][]byte{"content": found.data}})
@@ -252,7 +252,7 @@ func (t *translation) fileObject(found *fileContent, name string) string {
 func volumeName(name string, mode int32) string {
 	label := dnsName(name)
 	if label != name || mode != defaultFileMode {
-		label += "-" + hash(fmt.Sprintf("%s %o", name, mode))[:5]
+		label += "-" + shortHash(fmt.Sprintf("%s %o", name, mode))
 	}
 	return label
 }
@@ -286,9 +286,4 @@ func contentHash(cm *corev1.ConfigMap) string {
 		fmt.Fprintf(h, "%s %d %s\n", k, len(cm.BinaryData[k]), cm.BinaryData[k])
 	}
 	return hex.EncodeToString(h.Sum(nil))[:8]
-}
-
-func hash(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])[:8]
 }

@@ -34,7 +34,7 @@ func (t *translation) hints(svc composetypes.ServiceConfig) []hint {
 			labels[k] = v
 		}
 	}
-	for k, v := range t.entranceLabels[svc.Name] {
+	for k, v := range svc.Labels {
 		labels[k] = v
 	}
 	var out []hint

@@ -1,8 +1,6 @@
 package compose
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -123,7 +121,6 @@ func (t *translation) addJob(meta metav1.ObjectMeta, spec batchv1.JobSpec, pod c
 		t.errs = append(t.errs, fmt.Errorf("hashing job %s: %w", meta.Name, err))
 		return
 	}
-	sum := sha256.Sum256(data)
-	meta.Name += "-" + hex.EncodeToString(sum[:])[:5]
+	meta.Name += "-" + shortHash(string(data))
 	t.add(&batchv1.Job{TypeMeta: metav1.TypeMeta{APIVersion: "batch/v1", Kind: "Job"}, ObjectMeta: meta, Spec: spec})
 }

@@ -40,10 +40,14 @@ func cut(name string) string {
 	return strings.Trim(name[:maxLabel-6], "-") + "-" + shortHash(name)
 }
 
-func shortHash(s string) string {
+// hash tells apart what would have the same name.
+func hash(s string) string {
 	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])[:5]
+	return hex.EncodeToString(sum[:])[:8]
 }
+
+// shortHash is for names that people read.
+func shortHash(s string) string { return hash(s)[:5] }
 
 // kubernetesNames gives each service its name. A name that Kubernetes takes stays; where the rewriting of another meets a
 // name that is taken, it gets a hash of the original.

@@ -52,10 +52,6 @@ func (t *translation) nodeSelector(svc composetypes.ServiceConfig) map[string]st
 	return selector
 }
 
-func isSystem(s string) bool {
-	return s == "linux" || s == "windows" || s == "darwin" || s == "freebsd"
-}
-
 func isLabelValue(s string) bool { return isLabel("x", s) }
 
 // placement translates deploy.placement. What it says of a Swarm's nodes is preferred, not required: plain Compose does not

@@ -57,7 +57,7 @@ func (t *translation) joinNotes(svc composetypes.ServiceConfig) {
 func (t *translation) restartChecksum(owner string) string {
 	h := sha256.New()
 	found := false
-	for _, d := range t.dependencies(owner) {
+	for _, d := range t.depends[owner] {
 		if !d.Restart {
 			continue
 		}

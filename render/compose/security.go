@@ -23,8 +23,8 @@ var safeSysctls = []string{"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_ran
 	"net.ipv4.tcp_fin_timeout", "net.ipv4.tcp_keepalive_intvl", "net.ipv4.tcp_keepalive_probes",
 	"net.ipv4.tcp_rmem", "net.ipv4.tcp_wmem"}
 
-// PrivilegedRemedy is how the Platform allows what reaches into the node.
-const PrivilegedRemedy = "or let catalyst.yaml allow it: spec.policy.exceptions with podSecurity: privileged"
+// privilegedRemedy is how the Platform allows what reaches into the node.
+const privilegedRemedy = "or let catalyst.yaml allow it: spec.policy.exceptions with podSecurity: privileged"
 
 // refuse collects what no tenant of a shared cluster gets: some of it never, the rest unless the Platform allows it.
 func (t *translation) refuse(svc composetypes.ServiceConfig) {
@@ -32,7 +32,7 @@ func (t *translation) refuse(svc composetypes.ServiceConfig) {
 	if t.in.Privileged {
 		return
 	}
-	const remedy = "remove it, " + PrivilegedRemedy
+	const remedy = "remove it, " + privilegedRemedy
 	for _, k := range []struct {
 		key   string
 		asked bool

@@ -40,8 +40,7 @@ done
 
 // planSeeds decides which volumes of a service start with the image's files.
 func (t *translation) planSeeds(svc composetypes.ServiceConfig) {
-	own, _ := svc.Extensions["x-catalyst"].(map[string]any)
-	if own["seed"] == false {
+	if ownKeys(svc.Extensions)["seed"] == false {
 		return
 	}
 	planned := t.storage.mounts[svc.Name]

@@ -13,7 +13,7 @@ import (
 )
 
 // remedyHost ends every refusal of what belongs to the node.
-const remedyHost = "use a named volume, or a file of the repository, or let catalyst.yaml allow it: spec.policy.exceptions with podSecurity: privileged"
+const remedyHost = "use a named volume, or a file of the repository, " + privilegedRemedy
 
 // Limits on what an application may mount.
 const (

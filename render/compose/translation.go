@@ -53,9 +53,7 @@ type translation struct {
 	templates map[string]*corev1.PodTemplateSpec
 	// declared holds the entrances that x-catalyst.ingress names.
 	declared map[string][]entrance
-	// entranceLabels holds each service's labels, those of its files among them.
-	entranceLabels map[string]map[string]string
-	storage        storage
+	storage  storage
 	variableState
 	// usual marks the requests that stand for the LimitRange's, not for what the application asks for.
 	usual map[resourceOf]bool
@@ -71,8 +69,7 @@ func newTranslation(in Input, project *composetypes.Project) (*translation, erro
 		return nil, err
 	}
 	t := &translation{in: in, file: files[0], variables: variables, project: project, ports: map[string][]port{}, oneShot: map[string]bool{},
-		dockerfiles: map[string]dockerfile{}, templates: map[string]*corev1.PodTemplateSpec{}, hookNames: map[string][]string{},
-		entranceLabels: map[string]map[string]string{}}
+		dockerfiles: map[string]dockerfile{}, templates: map[string]*corev1.PodTemplateSpec{}, hookNames: map[string][]string{}}
 	t.variableState, t.usual = newVariableState(in), map[resourceOf]bool{}
 	names := project.ServiceNames()
 	for _, svc := range t.services() {
@@ -125,7 +122,6 @@ func (t *translation) findPorts() {
 	services := t.services()
 	for _, svc := range services {
 		t.dockerfiles[svc.Name] = t.readDockerfile(svc)
-		t.entranceLabels[svc.Name] = t.labelsOf(svc)
 	}
 	named := t.namedPorts()
 	for _, svc := range services {

@@ -135,7 +135,7 @@ func (t *translation) mountClaim(svc composetypes.ServiceConfig, p plannedMount,
 func claimVolume(claim string) corev1.Volume {
 	name := "claim-" + claim
 	if label := dnsName(name); label != name {
-		name = label + "-" + hash(claim)[:5]
+		name = label + "-" + shortHash(claim)
 	}
 	return corev1.Volume{Name: name, VolumeSource: corev1.VolumeSource{
 		PersistentVolumeClaim: &corev1.PersistentVolumeClaimVolumeSource{ClaimName: claim}}}
