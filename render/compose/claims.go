@@ -30,6 +30,8 @@ type claimPlan struct {
 	// shared claims may be mounted on many nodes.
 	shared bool
 	users  map[string]bool
+	// written says that a service may write to it. Such a one fills it, not those that only read.
+	written bool
 }
 
 // nameClaims gives each volume its claim: the volume's key, or the name: that it has, by which two keys may mean one volume.
@@ -256,6 +258,7 @@ func (t *translation) useClaim(service string, p *plannedMount) {
 		t.storage.claims[p.claim] = c
 	}
 	c.users[service] = true
+	c.written = c.written || !p.ReadOnly
 	if p.Type == composetypes.VolumeTypeBind || p.Source == "" || t.storage.claimOf[p.Source] != p.claim {
 		return
 	}

@@ -3,7 +3,6 @@ package compose
 import (
 	"path"
 	"regexp"
-	"strconv"
 	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
@@ -30,11 +29,11 @@ func healthPorts(h *composetypes.HealthCheckConfig) (out []int32, byTool bool) {
 	}
 	text := strings.Join(h.Test[1:], " ")
 	add := func(s string) bool {
-		n, err := strconv.ParseUint(s, 10, 16)
-		if err == nil && n > 0 {
-			out = append(out, int32(n))
+		n := portNumber(s)
+		if n != 0 {
+			out = append(out, n)
 		}
-		return err == nil
+		return n != 0
 	}
 	for _, m := range localURL.FindAllStringSubmatch(text, 10) {
 		if m[2] == "" {

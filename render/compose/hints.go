@@ -2,7 +2,6 @@ package compose
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
@@ -109,14 +108,6 @@ func (t *translation) traefikHints(service string, labels map[string]string) []h
 		out = append(out, hint{port: only})
 	}
 	return out
-}
-
-func portNumber(s string) int32 {
-	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 16)
-	if err != nil {
-		return 0
-	}
-	return int32(n)
 }
 
 // cleanHost is a host without scheme, port and wild card, in lower case; empty where that leaves none.

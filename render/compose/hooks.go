@@ -92,8 +92,6 @@ func hookLine(h composetypes.ServiceHook) string {
 	return line
 }
 
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
-
 // hookStorage is what of a hook has to do with volumes, as a service.
 func hookStorage(name string, h composetypes.PreStartHook) composetypes.ServiceConfig {
 	return composetypes.ServiceConfig{Name: name, ContainerSpec: composetypes.ContainerSpec{Volumes: h.Volumes}}

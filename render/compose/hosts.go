@@ -167,7 +167,7 @@ func (m mention) alone(start, end int) bool {
 	}
 	if m.prose {
 		word := m.word(start)
-		return slices.Contains(asksHost, word) || hostKey.MatchString(strings.TrimLeft(word, "-")) && word != "" || isPort(m.next(end))
+		return slices.Contains(asksHost, word) || hostKey.MatchString(strings.TrimLeft(word, "-")) && word != "" || portNumber(m.next(end)) != 0
 	}
 	key := m.key
 	if start > 0 && m.text[start-1] == '=' {
@@ -199,11 +199,6 @@ func (m mention) next(end int) string {
 		s = s[:i]
 	}
 	return s
-}
-
-func isPort(s string) bool {
-	n, err := strconv.ParseUint(s, 10, 16)
-	return err == nil && n > 0
 }
 
 // rename writes the new names over the old ones; changed lists the old names that stood in the text.

@@ -123,8 +123,9 @@ func (t *translation) networkPolicies() {
 // usesHostNetwork reports whether a pod is on the node's network.
 func usesHostNetwork(svc composetypes.ServiceConfig) bool { return svc.NetworkMode == "host" }
 
-// hostNetwork puts a pod on the node's network, where cluster names still resolve.
+// hostNetwork puts a pod on the node's network, where cluster names still resolve. Host name and sysctls are the node's.
 func hostNetwork(spec *corev1.PodSpec) {
 	spec.HostNetwork = true
 	spec.DNSPolicy = corev1.DNSClusterFirstWithHostNet
+	spec.Hostname, spec.SecurityContext.Sysctls = "", nil
 }

@@ -59,9 +59,9 @@ func (t *translation) nodeLabels(svc composetypes.ServiceConfig) map[string]stri
 	return nil
 }
 
-// affinity keeps the pods that share a volume on one node: most disks attach to one at a time. The first pod matches its own
+// volumeAffinity keeps the pods that share a volume on one node: most disks attach to one at a time. The first pod matches its own
 // term, which the scheduler lets pass.
-func (t *translation) affinity(svc composetypes.ServiceConfig) *corev1.Affinity {
+func (t *translation) volumeAffinity(svc composetypes.ServiceConfig) *corev1.Affinity {
 	labels := t.nodeLabels(svc)
 	if labels == nil {
 		return nil

@@ -74,7 +74,7 @@ func (t *translation) placement(svc composetypes.ServiceConfig, pod *corev1.PodS
 			MatchExpressions: []corev1.NodeSelectorRequirement{r}}})
 	}
 	if len(terms) > 0 {
-		affinity(pod).NodeAffinity = &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: terms}
+		affinityOf(pod).NodeAffinity = &corev1.NodeAffinity{PreferredDuringSchedulingIgnoredDuringExecution: terms}
 	}
 	selector := &metav1.LabelSelector{MatchLabels: t.selector(svc.Name)}
 	for i, preference := range p.Preferences {
@@ -88,12 +88,13 @@ func (t *translation) placement(svc composetypes.ServiceConfig, pod *corev1.PodS
 	}
 	if p.MaxReplicas > 0 {
 		t.note(svc.Name, "deploy.placement.max_replicas_per_node", manifest.Approximated, "replicas are spread over the nodes as far as there are enough")
-		affinity(pod).PodAntiAffinity = &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
+		affinityOf(pod).PodAntiAffinity = &corev1.PodAntiAffinity{PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
 			Weight: 100, PodAffinityTerm: corev1.PodAffinityTerm{TopologyKey: corev1.LabelHostname, LabelSelector: selector}}}}
 	}
 }
 
-func affinity(pod *corev1.PodSpec) *corev1.Affinity {
+// affinityOf a pod, to be added to.
+func affinityOf(pod *corev1.PodSpec) *corev1.Affinity {
 	if pod.Affinity == nil {
 		pod.Affinity = &corev1.Affinity{}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
@@ -48,7 +49,7 @@ func (t *translation) joinNotes(svc composetypes.ServiceConfig) {
 	if svc.Scale != nil || svc.Deploy != nil && svc.Deploy.Replicas != nil {
 		t.note(svc.Name, "deploy.replicas", manifest.Ignored, "it runs in the pods of "+t.owners[svc.Name])
 	}
-	if r := restartOf(svc); r == "no" || len(r) >= 10 && r[:10] == "on-failure" {
+	if r := restartOf(svc); r == "no" || strings.HasPrefix(r, "on-failure") {
 		t.note(svc.Name, "restart", manifest.Approximated, "it runs in the pods of "+t.owners[svc.Name]+", and is always restarted")
 	}
 }
@@ -99,7 +100,7 @@ func (t *translation) pod(svc composetypes.ServiceConfig) *corev1.PodTemplateSpe
 			InitContainers:  prepare,
 			Containers:      []corev1.Container{container},
 			Volumes:         volumes,
-			Affinity:        t.affinity(svc),
+			Affinity:        t.volumeAffinity(svc),
 			DNSConfig:       t.dnsConfig(svc),
 			HostAliases:     t.hostAliases(svc),
 			Hostname:        t.hostname(svc),
@@ -107,9 +108,6 @@ func (t *translation) pod(svc composetypes.ServiceConfig) *corev1.PodTemplateSpe
 		},
 	}
 	t.placement(svc, &pod.Spec)
-	if usesHostNetwork(svc) {
-		hostNetwork(&pod.Spec)
-	}
 	if svc.Init != nil && *svc.Init { // the pod's pause process reaps, as Docker's init does
 		yes := true
 		pod.Spec.ShareProcessNamespace = &yes

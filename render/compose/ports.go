@@ -200,3 +200,12 @@ func containerPorts(ports []port) []corev1.ContainerPort {
 	}
 	return out
 }
+
+// portNumber reads a port; 0 for what is none.
+func portNumber(s string) int32 {
+	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 16)
+	if err != nil {
+		return 0
+	}
+	return int32(n)
+}

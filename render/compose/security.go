@@ -39,7 +39,7 @@ func (t *translation) refuse(svc composetypes.ServiceConfig) {
 	}{
 		{"privileged", svc.Privileged}, {"pid", svc.Pid == "host"}, {"ipc", svc.Ipc == "host"}, {"userns_mode", svc.UserNSMode == "host"},
 		{"uts", svc.Uts == "host"}, {"cgroup", svc.Cgroup == "host"}, {"use_api_socket", svc.UseAPISocket},
-		{"devices", slices.ContainsFunc(svc.Devices, isNodeDevice)}, {"network_mode", svc.NetworkMode == "host"},
+		{"devices", slices.ContainsFunc(svc.Devices, isNodeDevice)}, {"network_mode", usesHostNetwork(svc)},
 	} {
 		if k.asked {
 			t.refuseKey(svc.Name, k.key, "reaches out of the container into the node, which others share", remedy)
@@ -215,9 +215,8 @@ func (t *translation) nodeAccess(svc composetypes.ServiceConfig, pod *corev1.Pod
 	}
 	pod.HostPID = svc.Pid == "host"
 	pod.HostIPC = svc.Ipc == "host"
-	if svc.NetworkMode == "host" {
-		pod.HostNetwork, pod.DNSPolicy = true, corev1.DNSClusterFirstWithHostNet
-		pod.Hostname, pod.SecurityContext.Sysctls = "", nil // both are the node's
+	if usesHostNetwork(svc) {
+		hostNetwork(pod)
 	}
 	c := &pod.Containers[0]
 	for i, d := range svc.Devices {
@@ -284,14 +283,4 @@ func (t *translation) unsafeSysctls(svc composetypes.ServiceConfig, pod *corev1.
 	yes := true
 	c := t.helper("set-sysctls", strings.Join(lines, "\n"), &corev1.SecurityContext{Privileged: &yes})
 	pod.InitContainers = append([]corev1.Container{c}, pod.InitContainers...)
-}
-
-// shellWord quotes a word for /bin/sh.
-func shellWord(w string) string {
-	if w != "" && strings.IndexFunc(w, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-_./:=@%+,", r)
-	}) < 0 {
-		return w
-	}
-	return "'" + strings.ReplaceAll(w, "'", `'\''`) + "'"
 }

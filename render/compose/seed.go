@@ -57,21 +57,9 @@ func (t *translation) planSeeds(svc composetypes.ServiceConfig) {
 			p.seed = masks || !empty
 		case mountClaim:
 			c := t.storage.claims[p.claim]
-			p.seed = (masks || !empty) && !c.external && c.setting("seed") != "false" && (!p.ReadOnly || !t.written(p.claim))
+			p.seed = (masks || !empty) && !c.external && c.setting("seed") != "false" && (!p.ReadOnly || !c.written)
 		}
 	}
-}
-
-// written reports whether any service may write to a claim. Such a one fills it, not those that only read.
-func (t *translation) written(claim string) bool {
-	for service := range t.storage.claims[claim].users {
-		for _, p := range t.storage.mounts[service] {
-			if p.claim == claim && !p.ReadOnly {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // numericUser is the service's user and group; zero where it is root, a name, or the image's own.

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"fmt"
+	"slices"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
@@ -35,7 +36,8 @@ func (t *translation) addService(service, name string, ports []corev1.ServicePor
 
 // isHeadless reports whether the service's name leads to its pods' addresses and not to one of its own.
 func (t *translation) isHeadless(svc composetypes.ServiceConfig) bool {
-	return len(t.podPorts(svc.Name)) == 0 || svc.Deploy != nil && svc.Deploy.EndpointMode == "dnsrr"
+	listens := func(member string) bool { return len(t.ports[member]) > 0 }
+	return !slices.ContainsFunc(t.members[t.owners[svc.Name]], listens) || svc.Deploy != nil && svc.Deploy.EndpointMode == "dnsrr"
 }
 
 // podPorts are the ports of all services that share the service's pod, its own first.

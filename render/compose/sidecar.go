@@ -75,13 +75,11 @@ func join(pod *corev1.PodTemplateSpec, name string, other *corev1.PodTemplateSpe
 func joinSpec(pod *corev1.PodSpec, other corev1.PodSpec) {
 	pod.HostAliases = mergeHostAliases(pod.HostAliases, other.HostAliases)
 	if a := other.Affinity; a != nil && a.PodAffinity != nil {
-		if pod.Affinity == nil {
-			pod.Affinity = &corev1.Affinity{}
+		own := affinityOf(pod)
+		if own.PodAffinity == nil {
+			own.PodAffinity = &corev1.PodAffinity{}
 		}
-		if pod.Affinity.PodAffinity == nil {
-			pod.Affinity.PodAffinity = &corev1.PodAffinity{}
-		}
-		terms := &pod.Affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+		terms := &own.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution
 		*terms = append(*terms, a.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution...)
 	}
 	if g := other.TerminationGracePeriodSeconds; g != nil && (pod.TerminationGracePeriodSeconds == nil || *g > *pod.TerminationGracePeriodSeconds) {

@@ -59,9 +59,7 @@ func (t *translation) workloadLabels(svc composetypes.ServiceConfig) map[string]
 			}
 		}
 	}
-	for k, v := range t.labels(svc) {
-		labels[k] = v
-	}
+	maps.Copy(labels, t.labels(svc))
 	return labels
 }
 
@@ -182,9 +180,7 @@ func (t *translation) labels(svc composetypes.ServiceConfig) map[string]string {
 
 func (t *translation) podLabels(svc composetypes.ServiceConfig) map[string]string {
 	labels := t.labels(svc)
-	for k, v := range t.networkLabels(t.owners[svc.Name]) {
-		labels[k] = v
-	}
+	maps.Copy(labels, t.networkLabels(t.owners[svc.Name]))
 	maps.Copy(labels, t.nodeLabels(svc))
 	return labels
 }
