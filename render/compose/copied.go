@@ -18,33 +18,16 @@ type copiedPaths struct {
 
 // copies reports whether a build puts files at a path of the image, or may do so: what cannot be read is taken to.
 func (t *translation) copies(b composetypes.BuildConfig, target string) bool {
-	name := dockerfilePath(b)
-	id := name + "\n" + b.DockerfileInline
+	id := dockerfilePath(b) + "\n" + b.DockerfileInline
 	c, known := t.storage.copied[id]
 	if !known {
-		text, err := []byte(b.DockerfileInline), error(nil)
-		if len(text) == 0 {
-			text, err = readFile(t.in.Source, name, maxFileSize)
-		}
+		text, err := t.dockerfileText(b)
 		if c.unknown = err != nil; err == nil {
-			c = copied(string(text))
+			c = copied(text)
 		}
 		t.storage.copied[id] = c
 	}
 	return c.unknown || slices.ContainsFunc(c.paths, func(p string) bool { return related(p, target) })
-}
-
-func dockerfilePath(b composetypes.BuildConfig) string {
-	name := b.Dockerfile
-	if name == "" {
-		name = "Dockerfile"
-	}
-	return path.Join(path.Clean(b.Context), name)
-}
-
-// hasDockerfile reports whether the repository holds what the image is built by.
-func (t *translation) hasDockerfile(b composetypes.BuildConfig) bool {
-	return b.DockerfileInline != "" || isFile(t.in.Source, dockerfilePath(b))
 }
 
 // copied reads what a Dockerfile copies. Relative to a folder that the base image names, or a variable, it may be anywhere.
@@ -70,27 +53,6 @@ func copied(text string) copiedPaths {
 		}
 	}
 	return c
-}
-
-// instructions are the logical lines of a Dockerfile.
-func instructions(text string) []string {
-	var out []string
-	var line strings.Builder
-	for raw := range strings.Lines(text) {
-		raw = strings.TrimSpace(raw)
-		if raw == "" || strings.HasPrefix(raw, "#") {
-			continue
-		}
-		more := strings.HasSuffix(raw, `\`)
-		line.WriteString(strings.TrimSuffix(raw, `\`))
-		if more {
-			line.WriteByte(' ')
-			continue
-		}
-		out = append(out, strings.Join(strings.Fields(line.String()), " "))
-		line.Reset()
-	}
-	return out
 }
 
 // destination is the last argument of COPY or ADD.

@@ -7,8 +7,6 @@ import (
 	"strings"
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
-
-	"catalyst.dev/catalyst/render/manifest"
 )
 
 // dockerfile is what the translation wants to know of a Dockerfile.
@@ -26,10 +24,8 @@ type stage struct {
 	env        map[string]string
 }
 
-var (
-	continued = regexp.MustCompile(`\\[ \t]*\r?\n`)
-	variable  = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::?([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
-)
+// dockerVariable is $NAME, ${NAME}, ${NAME:-default} or ${NAME:+other}.
+var dockerVariable = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)(?::?([-+])([^}]*))?\}|([A-Za-z_][A-Za-z0-9_]*))`)
 
 // readDockerfile reads the Dockerfile that the service is built from. It may be missing: a template may name builds whose
 // files live in another source.
@@ -37,27 +33,65 @@ func (t *translation) readDockerfile(svc composetypes.ServiceConfig) dockerfile 
 	if svc.Build == nil {
 		return dockerfile{}
 	}
-	file := svc.Build.Dockerfile
-	if file == "" {
-		file = "Dockerfile"
-	}
-	text := svc.Build.DockerfileInline
-	if text == "" {
-		clean, err := manifest.CleanPath("build.dockerfile", svc.Build.Context, file)
-		if err != nil {
-			return dockerfile{} // checked where the build is
-		}
-		data, err := readFile(t.in.Source, path.Clean(clean), maxFileSize)
-		if err != nil {
-			return dockerfile{}
-		}
-		text = string(data)
+	text, err := t.dockerfileText(*svc.Build)
+	if err != nil {
+		return dockerfile{}
 	}
 	return parseDockerfile(text, svc.Build.Target, svc.Build.Args)
 }
 
+// dockerfilePath is the file's path in the repository, which the loader has found to be inside it.
+func dockerfilePath(b composetypes.BuildConfig) string {
+	name := b.Dockerfile
+	if name == "" {
+		name = "Dockerfile"
+	}
+	return path.Join(path.Clean(b.Context), name)
+}
+
+// dockerfileText is what the image is built by, in the Compose file or in one of its own.
+func (t *translation) dockerfileText(b composetypes.BuildConfig) (string, error) {
+	if b.DockerfileInline != "" {
+		return b.DockerfileInline, nil
+	}
+	data, err := readFile(t.in.Source, dockerfilePath(b), maxFileSize)
+	return string(data), err
+}
+
+// hasDockerfile reports whether the repository holds what the image is built by.
+func (t *translation) hasDockerfile(b composetypes.BuildConfig) bool {
+	return b.DockerfileInline != "" || isFile(t.in.Source, dockerfilePath(b))
+}
+
+// instructions are the logical lines of a Dockerfile.
+func instructions(text string) []string {
+	var out []string
+	var line strings.Builder
+	end := func() {
+		if fields := strings.Fields(line.String()); len(fields) > 0 {
+			out = append(out, strings.Join(fields, " "))
+		}
+		line.Reset()
+	}
+	for raw := range strings.Lines(text) {
+		raw = strings.TrimSpace(raw)
+		if raw == "" || strings.HasPrefix(raw, "#") {
+			continue
+		}
+		more := strings.HasSuffix(raw, `\`)
+		line.WriteString(strings.TrimSuffix(raw, `\`))
+		if more {
+			line.WriteByte(' ')
+			continue
+		}
+		end()
+	}
+	end()
+	return out
+}
+
 func parseDockerfile(text, target string, args composetypes.MappingWithEquals) dockerfile {
-	stages := stagesOf(continued.ReplaceAllString(text, " "), args)
+	stages := stagesOf(text, args)
 	at := len(stages) - 1
 	for i, s := range stages {
 		if target != "" && strings.EqualFold(s.name, target) {
@@ -97,7 +131,7 @@ type dockerfileReader struct {
 func stagesOf(text string, args composetypes.MappingWithEquals) []stage {
 	r := &dockerfileReader{args: args, global: map[string]string{}}
 	r.vars = r.global
-	for line := range strings.Lines(text) {
+	for _, line := range instructions(text) {
 		fields := strings.Fields(line)
 		if len(fields) < 2 || len(r.stages) > 100 {
 			continue
@@ -183,8 +217,8 @@ func expandVariables(s string, vars map[string]string) string {
 	if len(s) > 4096 {
 		return s
 	}
-	out := variable.ReplaceAllStringFunc(s, func(m string) string {
-		p := variable.FindStringSubmatch(m)
+	out := dockerVariable.ReplaceAllStringFunc(s, func(m string) string {
+		p := dockerVariable.FindStringSubmatch(m)
 		value := vars[p[1]+p[4]]
 		switch {
 		case p[2] == "-" && value == "":
