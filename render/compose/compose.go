@@ -100,15 +100,12 @@ func Render(ctx context.Context, in Input) (Result, error) {
 	if in.StorageSize.IsZero() {
 		in.StorageSize = resource.MustParse("1Gi")
 	}
-	project, keys, docs, err := load(ctx, in)
+	app, err := load(ctx, in)
 	if err != nil {
 		return Result{}, err
 	}
-	t, err := newTranslation(in, project)
-	if err != nil {
-		return Result{}, err
-	}
+	t := newTranslation(in, app)
 	result, err := t.run()
-	t.walkKeys(keys, docs)
+	t.walkKeys()
 	return result, err
 }

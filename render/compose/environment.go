@@ -22,8 +22,6 @@ var (
 
 // variableState is what a translation knows of variables and their secrets.
 type variableState struct {
-	// store holds the names that the secret store knows.
-	store map[string]bool
 	// known are the secret values of the application's variables.
 	known knownSecrets
 	// concealed holds the values that must not stand in a manifest, by service and variable.
@@ -36,8 +34,8 @@ type variableState struct {
 	envFileCache map[string]map[string]string
 }
 
-func newVariableState(in Input) variableState {
-	return variableState{store: storeNames(in), concealed: map[string]map[string]string{}, sealedConfigs: map[string]string{},
+func newVariableState() variableState {
+	return variableState{concealed: map[string]map[string]string{}, sealedConfigs: map[string]string{},
 		configMaps: map[string]int{}, envFileCache: map[string]map[string]string{}}
 }
 

@@ -19,6 +19,7 @@ const defaultRetries = 3
 
 // findJobs finds the services that run to their end.
 func (t *translation) findJobs() {
+	t.oneShot = map[string]bool{}
 	awaited := map[string]bool{}
 	for _, svc := range t.services() {
 		for name, d := range svc.DependsOn {

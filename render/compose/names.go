@@ -3,7 +3,9 @@ package compose
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -80,3 +82,6 @@ func isServiceName(name string) bool { return len(name) <= maxLabel && serviceLa
 func isDNSLabel(name string) bool {
 	return len(name) <= maxLabel && name != "" && strings.Trim(name, "-") == name && !notDNS.MatchString(name)
 }
+
+// sortedKeys of a map, for everything that must not depend on its order.
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

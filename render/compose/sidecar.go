@@ -15,7 +15,7 @@ import (
 // groupPods finds whose pod runs each service: its own, or that of the service whose network it shares. Jobs stay alone: a
 // pod ends when all of it does.
 func (t *translation) groupPods() {
-	t.owners, t.members = map[string]string{}, map[string][]string{}
+	t.owners, t.members, t.templates = map[string]string{}, map[string][]string{}, map[string]*corev1.PodTemplateSpec{}
 	for _, svc := range t.services() {
 		owner := svc
 		for range maxServices {

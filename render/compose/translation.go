@@ -13,13 +13,28 @@ import (
 )
 
 // translation is one application on its way to Kubernetes. Objects and problems are collected, so that one run
-// reports all that is wrong.
+// reports all that is wrong. What the passes of run find stands in the groups below, each by the service's Compose name.
 type translation struct {
-	in      Input
-	file    string
-	project *composetypes.Project
-	// variables that env files may refer to.
-	variables map[string]string
+	in Input
+	*loaded
+	naming
+	// declared holds the entrances that x-catalyst.ingress names.
+	declared map[string][]entrance
+	listening
+	pods
+	networks networks
+	storage  storage
+	ordering
+	variableState
+	// usual marks the requests that stand for the LimitRange's, not for what the application asks for.
+	usual map[resourceOf]bool
+	objs  []*unstructured.Unstructured
+	errs  []error
+	url   string
+}
+
+// naming is what services are called.
+type naming struct {
 	// names holds the Kubernetes name of each service, and of the pods of its pre_start hooks.
 	names map[string]string
 	// hookNames holds the name in names of each pre_start hook of a service.
@@ -31,74 +46,62 @@ type translation struct {
 	fixed map[string]string
 	// readyNames holds the name of the headless Service that tells whether a service is ready, where there is one.
 	readyNames map[string]string
-	// owners holds the service in whose pod each service runs, and members the services of each owner's pod.
-	owners  map[string]string
-	members map[string][]string
-	// waves holds the sync wave of what each service needs first, workloadWaves that of each owner's workload.
-	waves, workloadWaves map[string]int
-	// depends holds what each owner's pod waits for.
-	depends  map[string][]dependency
-	networks networks
-	// ports that each service listens on.
+}
+
+// listening is what services listen on.
+type listening struct {
 	ports       map[string][]port
 	dockerfiles map[string]dockerfile
 	// searched counts the bytes of mounted files that were searched for hosts.
 	searched int
+}
+
+// pods are what runs the services.
+type pods struct {
 	// oneShot marks the services that run to their end.
 	oneShot map[string]bool
+	// owners holds the service in whose pod each service runs, and members the services of each owner's pod.
+	owners  map[string]string
+	members map[string][]string
 	// scale holds the replicas of each owner's pod; stateful marks those of which one alone may run.
 	scale    map[string]int32
 	stateful map[string]bool
 	// templates holds the pods of each owner, once made.
 	templates map[string]*corev1.PodTemplateSpec
-	// declared holds the entrances that x-catalyst.ingress names.
-	declared map[string][]entrance
-	storage  storage
-	variableState
-	// usual marks the requests that stand for the LimitRange's, not for what the application asks for.
-	usual map[resourceOf]bool
-	objs  []*unstructured.Unstructured
-	errs  []error
-	url   string
 }
 
-func newTranslation(in Input, project *composetypes.Project) (*translation, error) {
-	l := &fileLoader{in: in, store: storeNames(in)}
-	files, _, variables, err := l.find()
-	if err != nil {
-		return nil, err
-	}
-	t := &translation{in: in, file: files[0], variables: variables, project: project, ports: map[string][]port{}, oneShot: map[string]bool{},
-		dockerfiles: map[string]dockerfile{}, templates: map[string]*corev1.PodTemplateSpec{}, hookNames: map[string][]string{}}
-	t.variableState, t.usual = newVariableState(in), map[resourceOf]bool{}
-	names := project.ServiceNames()
-	for _, svc := range t.services() {
-		for i := range svc.PreStart {
-			hook := fmt.Sprintf("%s/pre_start/%d", svc.Name, i) // no service has a slash in its name
-			t.hookNames[svc.Name] = append(t.hookNames[svc.Name], hook)
-			names = append(names, hook)
-		}
-	}
-	t.names = kubernetesNames(names)
-	return t, nil
+// ordering is what comes before what.
+type ordering struct {
+	// depends holds what each owner's pod waits for.
+	depends map[string][]dependency
+	// waves holds the sync wave of what each service needs first, workloadWaves that of each owner's workload.
+	waves, workloadWaves map[string]int
 }
 
+func newTranslation(in Input, app *loaded) *translation {
+	t := &translation{in: in, loaded: app, variableState: newVariableState(), usual: map[resourceOf]bool{}}
+	t.nameServices()
+	return t
+}
+
+// run makes the objects. First it finds all that a single service does not say of itself: each pass needs what those
+// before it found. Then it makes the objects, each from its service alone, and last what depends on all objects.
 func (t *translation) run() (Result, error) {
 	t.nameHosts()
-	t.renameHosts()
+	t.renameHosts() // changes the project: nothing may have read commands and texts before
 	t.checkEntrances()
-	t.findPorts()
-	t.findJobs()
-	t.groupPods()
+	t.findPorts() // also of declared entrances
+	t.findJobs()  // a service that listens is none
+	t.groupPods() // jobs stay alone
 	t.findNetworks()
 	services := t.services()
-	t.planStorage(t.withHooks(services))
-	t.findScale()
+	t.planStorage(t.withHooks(services)) // what services share shows only when all are planned
+	t.findScale()                        // one pod where a volume is for one
 	t.findDependencies()
 	t.levels()
-	t.nameReadiness()
+	t.nameReadiness() // of what somebody waits for
 	t.checkValues()
-	t.learn()
+	t.learn() // before the first variable is written: one service may name another's secret
 	for _, svc := range services {
 		t.refuse(svc)
 	}
@@ -109,16 +112,31 @@ func (t *translation) run() (Result, error) {
 	}
 	t.networkPolicies()
 	t.ingresses()
-	t.concealedObjects()
-	t.fitQuota()
+	t.concealedObjects() // the secrets of all pods
+	t.fitQuota()         // the sum of all pods
 	if err := errors.Join(t.errs...); err != nil {
 		return Result{}, err
 	}
 	return Result{Objects: t.objs, URL: t.url}, nil
 }
 
+// nameServices gives each service, and each of its pre_start hooks, a Kubernetes name.
+func (t *translation) nameServices() {
+	t.hookNames = map[string][]string{}
+	names := t.project.ServiceNames()
+	for _, svc := range t.services() {
+		for i := range svc.PreStart {
+			hook := fmt.Sprintf("%s/pre_start/%d", svc.Name, i) // no service has a slash in its name
+			t.hookNames[svc.Name] = append(t.hookNames[svc.Name], hook)
+			names = append(names, hook)
+		}
+	}
+	t.names = kubernetesNames(names)
+}
+
 // findPorts finds what each service listens on.
 func (t *translation) findPorts() {
+	t.ports, t.dockerfiles = map[string][]port{}, map[string]dockerfile{}
 	services := t.services()
 	for _, svc := range services {
 		t.dockerfiles[svc.Name] = t.readDockerfile(svc)

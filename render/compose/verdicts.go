@@ -87,18 +87,17 @@ type keyWalk struct {
 // listPlace is a place in a list, which keys of the table do not have.
 var listPlace = regexp.MustCompile(`\[[^\]]*\]`)
 
-// walkKeys reports every key that is not simply translated, and of which the translation has said nothing. keys is the
-// merged model, docs are the files.
-func (t *translation) walkKeys(keys map[string]any, docs []*document) {
+// walkKeys reports every key that is not simply translated, and of which the translation has said nothing.
+func (t *translation) walkKeys() {
 	w := &keyWalk{t: t, index: newVerdictIndex(), written: map[string]bool{}, said: map[string][]string{}}
 	for _, f := range t.in.Report.Findings {
 		w.said[f.Subject] = append(w.said[f.Subject], listPlace.ReplaceAllString(f.Key, ""))
 	}
-	for _, d := range docs {
+	for _, d := range t.docs {
 		w.collect(d.root, "")
 	}
-	for _, kind := range sortedKeys(keys) {
-		entries, isMap := keys[kind].(map[string]any)
+	for _, kind := range sortedKeys(t.keys) {
+		entries, isMap := t.keys[kind].(map[string]any)
 		if !isMap || kind == "include" || strings.HasPrefix(kind, "x-") {
 			continue
 		}
