@@ -2,6 +2,8 @@ package compose_test
 
 import (
 	"fmt"
+	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -14,14 +16,14 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"catalyst.dev/catalyst/render/compose"
 	"catalyst.dev/catalyst/render/manifest"
 )
 
-// app is a translated application, its objects by name.
+// app is a translated application: its objects by kind and name, the common kinds typed.
 type app struct {
+	objects     map[string]*unstructured.Unstructured
 	services    map[string]*corev1.Service
 	deployments map[string]*appsv1.Deployment
 	daemonSets  map[string]*appsv1.DaemonSet
@@ -31,51 +33,84 @@ type app struct {
 	configMaps  map[string]*corev1.ConfigMap
 	report      *manifest.Report
 	url         string
+	// result in the order in which it came.
+	result compose.Result
 }
 
 const appHost = "acme-shop-pr-1.example.com"
 
-// translate renders a Compose file, and files beside it, and checks what the API server would.
-func translate(t *testing.T, text string, files map[string]string, change func(*compose.Input)) *app {
+// tree makes a source of files. A name that ends in * is executable, "->" in a text makes a link.
+func tree(files map[string]string) fstest.MapFS {
+	out := fstest.MapFS{}
+	for name, text := range files {
+		f := &fstest.MapFile{Data: []byte(text), Mode: 0o644}
+		if exec, ok := strings.CutSuffix(name, "*"); ok {
+			name, f.Mode = exec, 0o755
+		}
+		if target, ok := strings.CutPrefix(text, "-> "); ok {
+			f.Data, f.Mode = []byte(target), fs.ModeSymlink|0o777
+		}
+		out[name] = f
+	}
+	return out
+}
+
+// tryApp renders files, compose.yaml at the root, for an environment with a host and a registry.
+func tryApp(t *testing.T, files map[string]string, change func(*compose.Input)) (*app, error) {
 	t.Helper()
-	tree := fstest.MapFS{"compose.yaml": {Data: []byte(text)}}
-	for name, data := range files {
-		tree[name] = &fstest.MapFile{Data: []byte(data)}
+	report := &manifest.Report{}
+	in := compose.Input{Source: tree(files), Path: ".", ProjectName: "acme-shop-pr-1", Host: appHost, Report: report,
+		BuildImage: func(service string) string { return "registry.example.com/" + service + ":1" }}
+	if change != nil {
+		change(&in)
 	}
-	var renders []compose.Result
-	var reports []*manifest.Report
-	for range 2 {
-		report := &manifest.Report{}
-		in := compose.Input{Source: tree, Path: ".", ProjectName: "acme-shop-pr-1", Host: appHost, Report: report,
-			BuildImage: func(service string) string { return "registry.example.com/" + service + ":1" }}
-		if change != nil {
-			change(&in)
-		}
-		out, err := compose.Render(t.Context(), in)
-		if err != nil {
-			t.Fatalf("Render() = %v", err)
-		}
-		report.Sort()
-		renders, reports = append(renders, out), append(reports, report)
+	out, err := compose.Render(t.Context(), in)
+	report.Sort()
+	a := &app{objects: map[string]*unstructured.Unstructured{}, services: map[string]*corev1.Service{}, deployments: map[string]*appsv1.Deployment{},
+		daemonSets: map[string]*appsv1.DaemonSet{}, jobs: map[string]*batchv1.Job{}, policies: map[string]*networkingv1.NetworkPolicy{},
+		ingresses: map[string]*networkingv1.Ingress{}, configMaps: map[string]*corev1.ConfigMap{}, report: report, url: out.URL, result: out}
+	for _, o := range out.Objects {
+		a.add(t, o)
 	}
-	if diff := cmp.Diff(renders[0], renders[1]); diff != "" {
+	return a, err
+}
+
+// renderApp renders files that must render, twice to the same, and checks what the API server would.
+func renderApp(t *testing.T, files map[string]string, change func(*compose.Input)) *app {
+	t.Helper()
+	a, err := tryApp(t, files, change)
+	if err != nil {
+		t.Fatalf("Render() = %v", err)
+	}
+	again, err := tryApp(t, files, change)
+	if err != nil {
+		t.Fatalf("Render() again = %v", err)
+	}
+	if diff := cmp.Diff(a.result, again.result); diff != "" {
 		t.Errorf("two renders differ:\n%s", diff)
 	}
-	if diff := cmp.Diff(reports[0], reports[1]); diff != "" {
+	if diff := cmp.Diff(a.report, again.report); diff != "" {
 		t.Errorf("two reports differ:\n%s", diff)
-	}
-	a := &app{services: map[string]*corev1.Service{}, deployments: map[string]*appsv1.Deployment{}, daemonSets: map[string]*appsv1.DaemonSet{},
-		jobs: map[string]*batchv1.Job{}, policies: map[string]*networkingv1.NetworkPolicy{}, ingresses: map[string]*networkingv1.Ingress{},
-		configMaps: map[string]*corev1.ConfigMap{}, report: reports[0], url: renders[0].URL}
-	for _, o := range renders[0].Objects {
-		a.add(t, o)
 	}
 	a.check(t)
 	return a
 }
 
+// translate renders a Compose file, and files beside it.
+func translate(t *testing.T, text string, files map[string]string, change func(*compose.Input)) *app {
+	t.Helper()
+	all := map[string]string{"compose.yaml": text}
+	maps.Copy(all, files)
+	return renderApp(t, all, change)
+}
+
 func (a *app) add(t *testing.T, o *unstructured.Unstructured) {
 	t.Helper()
+	id := o.GetKind() + "/" + o.GetName()
+	if a.objects[id] != nil {
+		t.Errorf("%s is there twice", id)
+	}
+	a.objects[id] = o
 	switch o.GetKind() {
 	case "Service":
 		put(t, a.services, o)
@@ -100,10 +135,39 @@ func put[T any](t *testing.T, into map[string]*T, o *unstructured.Unstructured) 
 	if err := runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(o.Object, typed, true); err != nil {
 		t.Fatal(err)
 	}
-	if into[o.GetName()] != nil {
-		t.Errorf("%s/%s is there twice", o.GetKind(), o.GetName())
-	}
 	into[o.GetName()] = typed
+}
+
+// object of a kind by name, or the one whose name starts with it and a dash.
+func object[T any](t *testing.T, a *app, kind, name string) T {
+	t.Helper()
+	id := kind + "/" + name
+	o := a.objects[id]
+	for _, other := range slices.Sorted(maps.Keys(a.objects)) {
+		if o == nil && strings.HasPrefix(other, id+"-") {
+			o = a.objects[other]
+		}
+	}
+	var out T
+	if o == nil {
+		t.Fatalf("there is no %s %s", kind, name)
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(o.Object, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// names of the objects of a kind.
+func (a *app) names(kind string) []string {
+	var names []string
+	for _, o := range a.objects {
+		if o.GetKind() == kind {
+			names = append(names, o.GetName())
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // job by the name that it has before its hash.
@@ -126,9 +190,14 @@ func (a *app) deployment(t *testing.T, name string) *appsv1.Deployment {
 	return a.deployments[name]
 }
 
+func (a *app) pod(t *testing.T, service string) corev1.PodSpec {
+	t.Helper()
+	return a.deployment(t, service).Spec.Template.Spec
+}
+
 func (a *app) container(t *testing.T, name string) corev1.Container {
 	t.Helper()
-	return a.deployment(t, name).Spec.Template.Spec.Containers[0]
+	return a.pod(t, name).Containers[0]
 }
 
 func (a *app) env(t *testing.T, name string) map[string]string {
@@ -138,6 +207,41 @@ func (a *app) env(t *testing.T, name string) map[string]string {
 		out[e.Name] = e.Value
 	}
 	return out
+}
+
+// variable is the value of a variable, or secret/key where it refers to a Secret.
+func variable(c corev1.Container, name string) string {
+	for _, e := range c.Env {
+		if e.Name == name && e.ValueFrom != nil {
+			return e.ValueFrom.SecretKeyRef.Name + "/" + e.ValueFrom.SecretKeyRef.Key
+		}
+		if e.Name == name {
+			return e.Value
+		}
+	}
+	return "(unset)"
+}
+
+// secret is the data of a Secret.
+func (a *app) secret(t *testing.T, name string) map[string]string {
+	t.Helper()
+	data := map[string]string{}
+	for k, v := range object[corev1.Secret](t, a, "Secret", name).Data {
+		data[k] = string(v)
+	}
+	return data
+}
+
+// texts are all objects but the Secrets, as JSON.
+func (a *app) texts(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, o := range a.objects {
+		if o.GetKind() != "Secret" {
+			b.WriteString(encode(t, o))
+		}
+	}
+	return b.String()
 }
 
 // waits are the scripts of a pod's init containers, by name.
@@ -177,138 +281,56 @@ func (a *app) hosts() map[string]string {
 	return out
 }
 
-func (a *app) reported(subject, key, reason string) bool {
-	return slices.ContainsFunc(a.report.Findings, func(f manifest.Finding) bool {
-		return f.Subject == subject && strings.HasPrefix(f.Key, key) && strings.Contains(f.Reason, reason)
-	})
-}
-
-func (a *app) wantReport(t *testing.T, subject, key, reason string) {
+// mounted is what a container has at a path: its mount and its volume.
+func mounted(t *testing.T, pod corev1.PodSpec, target string) (corev1.VolumeMount, corev1.Volume) {
 	t.Helper()
-	if !a.reported(subject, key, reason) {
-		t.Errorf("no finding on %s %s with %q in %v", subject, key, reason, a.report.Findings)
+	for _, m := range pod.Containers[0].VolumeMounts {
+		if m.MountPath == target {
+			i := slices.IndexFunc(pod.Volumes, func(v corev1.Volume) bool { return v.Name == m.Name })
+			return m, pod.Volumes[i]
+		}
 	}
+	t.Fatalf("nothing is mounted on %s", target)
+	return corev1.VolumeMount{}, corev1.Volume{}
 }
 
-// pods are the templates of all workloads, by kind and name.
-func (a *app) pods() map[string]corev1.PodTemplateSpec {
-	out := map[string]corev1.PodTemplateSpec{}
-	for n, d := range a.deployments {
-		out["Deployment/"+n] = d.Spec.Template
+func isMounted(pod corev1.PodSpec, target string) bool {
+	return slices.ContainsFunc(pod.Containers[0].VolumeMounts, func(m corev1.VolumeMount) bool { return m.MountPath == target })
+}
+
+func initContainer(pod corev1.PodSpec, name string) *corev1.Container {
+	for i, c := range pod.InitContainers {
+		if c.Name == name {
+			return &pod.InitContainers[i]
+		}
 	}
-	for n, d := range a.daemonSets {
-		out["DaemonSet/"+n] = d.Spec.Template
+	return nil
+}
+
+// files are what a volume shows of a ConfigMap, by path.
+func (a *app) files(t *testing.T, v corev1.Volume) map[string]string {
+	t.Helper()
+	var sources []corev1.ConfigMapProjection
+	switch {
+	case v.ConfigMap != nil:
+		sources = append(sources, corev1.ConfigMapProjection{LocalObjectReference: v.ConfigMap.LocalObjectReference, Items: v.ConfigMap.Items})
+	case v.Projected != nil:
+		for _, s := range v.Projected.Sources {
+			sources = append(sources, *s.ConfigMap)
+		}
+	default:
+		t.Fatalf("volume %s holds no files", v.Name)
 	}
-	for n, j := range a.jobs {
-		out["Job/"+n] = j.Spec.Template
+	out := map[string]string{}
+	for _, s := range sources {
+		cm := object[corev1.ConfigMap](t, a, "ConfigMap", s.Name)
+		for _, item := range s.Items {
+			if text, ok := cm.Data[item.Key]; ok {
+				out[item.Path] = text
+			} else {
+				out[item.Path] = string(cm.BinaryData[item.Key])
+			}
+		}
 	}
 	return out
-}
-
-// check holds the objects against what the API server refuses and what leads nowhere.
-func (a *app) check(t *testing.T) {
-	t.Helper()
-	pods := a.pods()
-	for name, s := range a.services {
-		if problems := validation.IsDNS1035Label(name); len(problems) > 0 {
-			t.Errorf("Service %s: %v", name, problems)
-		}
-		names, numbers := map[string]bool{}, map[string]bool{}
-		for _, p := range s.Spec.Ports {
-			number := fmt.Sprint(p.Port, p.Protocol)
-			if problems := validation.IsValidPortName(p.Name); len(problems) > 0 || names[p.Name] || numbers[number] || p.Port < 1 {
-				t.Errorf("Service %s, port %s %s: invalid or there twice: %v", name, p.Name, number, problems)
-			}
-			names[p.Name], numbers[number] = true, true
-		}
-		if len(s.Spec.Ports) == 0 && s.Spec.ClusterIP != corev1.ClusterIPNone {
-			t.Errorf("Service %s has neither ports nor is it headless", name)
-		}
-		if !slices.ContainsFunc(sortedPods(pods), func(pod corev1.PodTemplateSpec) bool { return contains(pod.Labels, s.Spec.Selector) }) {
-			t.Errorf("Service %s selects no pod", name)
-		}
-	}
-	for name, pod := range pods {
-		checkPod(t, name, pod)
-	}
-	for name, i := range a.ingresses {
-		for _, r := range i.Spec.Rules {
-			if problems := validation.IsDNS1123Subdomain(r.Host); len(problems) > 0 {
-				t.Errorf("Ingress %s: host %s: %v", name, r.Host, problems)
-			}
-			b := r.HTTP.Paths[0].Backend.Service
-			s := a.services[b.Name]
-			if s == nil || !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == b.Port.Number }) {
-				t.Errorf("Ingress %s leads to %s:%d, which is not there", name, b.Name, b.Port.Number)
-			}
-		}
-	}
-}
-
-func sortedPods(pods map[string]corev1.PodTemplateSpec) []corev1.PodTemplateSpec {
-	var out []corev1.PodTemplateSpec
-	for _, p := range pods {
-		out = append(out, p)
-	}
-	return out
-}
-
-func contains(labels, selector map[string]string) bool {
-	for k, v := range selector {
-		if labels[k] != v {
-			return false
-		}
-	}
-	return true
-}
-
-func checkPod(t *testing.T, name string, pod corev1.PodTemplateSpec) {
-	t.Helper()
-	volumes, containers := map[string]bool{}, map[string]bool{}
-	for _, v := range pod.Spec.Volumes {
-		if volumes[v.Name] || len(validation.IsDNS1123Label(v.Name)) > 0 {
-			t.Errorf("%s: volume %s is invalid or there twice", name, v.Name)
-		}
-		volumes[v.Name] = true
-	}
-	for _, c := range slices.Concat(pod.Spec.InitContainers, pod.Spec.Containers) {
-		if containers[c.Name] || len(validation.IsDNS1123Label(c.Name)) > 0 {
-			t.Errorf("%s: container %q is invalid or there twice", name, c.Name)
-		}
-		containers[c.Name] = true
-		seen := map[string]bool{}
-		for _, e := range c.Env {
-			if seen["env "+e.Name] {
-				t.Errorf("%s: %s: variable %s is there twice", name, c.Name, e.Name)
-			}
-			seen["env "+e.Name] = true
-		}
-		for _, p := range c.Ports {
-			if problems := validation.IsValidPortName(p.Name); len(problems) > 0 || seen["port "+p.Name] {
-				t.Errorf("%s: %s: port %s is invalid or there twice: %v", name, c.Name, p.Name, problems)
-			}
-			seen["port "+p.Name] = true
-		}
-		for _, m := range c.VolumeMounts {
-			if !volumes[m.Name] || seen["mount "+m.MountPath] {
-				t.Errorf("%s: %s: mount of %s at %s has no volume or is there twice", name, c.Name, m.Name, m.MountPath)
-			}
-			seen["mount "+m.MountPath] = true
-		}
-	}
-	for k, v := range pod.Labels {
-		if len(validation.IsQualifiedName(k)) > 0 || len(validation.IsValidLabelValue(v)) > 0 {
-			t.Errorf("%s: label %s=%s is invalid", name, k, v)
-		}
-	}
-	for k := range pod.Annotations {
-		if len(validation.IsQualifiedName(strings.ToLower(k))) > 0 {
-			t.Errorf("%s: annotation %s is invalid", name, k)
-		}
-	}
-	for k, n := 0, pod.Spec.HostAliases; k < len(n); k++ {
-		if slices.ContainsFunc(n[:k], func(o corev1.HostAlias) bool { return o.IP == n[k].IP }) {
-			t.Errorf("%s: address %s is there twice in hostAliases", name, n[k].IP)
-		}
-	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestBindsOfRepositoryFiles(t *testing.T) {
-	app := renderApplication(t, map[string]string{
+	app := renderApp(t, map[string]string{
 		"compose.yaml": `
 services:
   proxy:
@@ -105,7 +105,7 @@ func modes(v corev1.Volume) map[string]int32 {
 
 // What is mounted inside a folder of files needs its place in it, since the folder is read-only.
 func TestMountsInsideAFolderOfFiles(t *testing.T) {
-	app := renderApplication(t, map[string]string{
+	app := renderApp(t, map[string]string{
 		"compose.yaml": `
 services:
   prometheus:
@@ -135,25 +135,25 @@ func TestLargeFolders(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", "d"} {
 		files["html/img/"+name+".bin"] = strings.Repeat("\xff", 700<<10)
 	}
-	app := renderApplication(t, files, nil)
+	app := renderApp(t, files, nil)
 	_, v := mounted(t, app.pod(t, "web"), "/usr/share/nginx/html")
 	if v.Projected == nil || len(v.Projected.Sources) != 4 || len(app.files(t, v)) != 4 {
 		t.Fatalf("the volume is %+v, want one of 4 ConfigMaps", v)
 	}
 
 	files["html/img/e.bin"] = strings.Repeat("\xff", 700<<10)
-	_, err := tryApplication(t, files, nil)
+	_, err := tryApp(t, files, nil)
 	wantProblem(t, err, "services.web.volumes[0]: with html/img/e.bin the folder has more than 4 MiB or 500 files")
 
-	app = renderApplication(t, files, cloned)
-	if m, _ := mounted(t, app.pod(t, "web"), "/usr/share/nginx/html"); m.SubPath != "tree/html" || !app.reports("web", "cloned from the repository at each start") {
+	app = renderApp(t, files, cloned)
+	if m, _ := mounted(t, app.pod(t, "web"), "/usr/share/nginx/html"); m.SubPath != "tree/html" || !app.reported("web", "", "cloned from the repository at each start") {
 		t.Errorf("web has %+v, want the folder of a clone", m)
 	}
 
 	files = map[string]string{"compose.yaml": "services: {web: {image: nginx, volumes: ['./big.bin:/big.bin']}}\n", "big.bin": strings.Repeat("\xff", 900<<10)}
-	_, err = tryApplication(t, files, nil)
+	_, err = tryApp(t, files, nil)
 	wantProblem(t, err, "big.bin has 900 KiB")
-	app = renderApplication(t, files, cloned)
+	app = renderApp(t, files, cloned)
 	if m, _ := mounted(t, app.pod(t, "web"), "/big.bin"); m.SubPath != "tree/big.bin" {
 		t.Errorf("web has %+v, want the file of a clone", m)
 	}
@@ -164,7 +164,7 @@ func cloned(in *compose.Input) {
 }
 
 func TestBindsOfWhatIsNotInTheRepository(t *testing.T) {
-	app := renderApplication(t, map[string]string{
+	app := renderApp(t, map[string]string{
 		"data/empty/.gitkeep": "",
 		"compose.yaml": `
 services:
@@ -187,7 +187,7 @@ services:
 	if env := app.pod(t, "game").Containers[0].Env; len(env) != 1 || env[0].Name != "PWD" || env[0].Value != "" {
 		t.Errorf("game has the variables %v: a shell's are for paths only", env)
 	}
-	if !app.reports("game", "somebody's home") || !app.reports("db", "data/db is not in the repository") {
+	if !app.reported("game", "", "somebody's home") || !app.reported("db", "", "data/db is not in the repository") {
 		t.Errorf("the report is %v", app.report.Findings)
 	}
 }
@@ -214,10 +214,10 @@ func TestHostPaths(t *testing.T) {
 				mount = "'" + mount + "'"
 			}
 			files := map[string]string{"compose.yaml": "services: {web: {image: 'example/web', volumes: [" + mount + "]}}\n"}
-			_, err := tryApplication(t, files, nil)
+			_, err := tryApp(t, files, nil)
 			wantProblem(t, err, tt.want)
 			wantProblem(t, err, remedy)
-			app := renderApplication(t, files, func(in *compose.Input) { in.Privileged = true })
+			app := renderApp(t, files, func(in *compose.Input) { in.Privileged = true })
 			v := app.pod(t, "web").Volumes[0]
 			if v.HostPath == nil || v.HostPath.Path != tt.path || *v.HostPath.Type != tt.kind {
 				t.Errorf("the volume is %+v, want the host's %s", v.HostPath, tt.path)
@@ -226,7 +226,7 @@ func TestHostPaths(t *testing.T) {
 	}
 	for _, mount := range []string{"~/.docker/run/docker.sock:/s", `\\\\.\\pipe\\docker_engine:\\\\.\\pipe\\docker_engine`, `C:\\data:/data`, `C:/data:/data`} {
 		t.Run(mount, func(t *testing.T) {
-			_, err := tryApplication(t, map[string]string{"compose.yaml": "services: {web: {image: 'example/web', volumes: [\"" + mount + "\"]}}\n"},
+			_, err := tryApp(t, map[string]string{"compose.yaml": "services: {web: {image: 'example/web', volumes: [\"" + mount + "\"]}}\n"},
 				func(in *compose.Input) { in.Privileged = true })
 			wantProblem(t, err, "services.web")
 		})
@@ -234,7 +234,7 @@ func TestHostPaths(t *testing.T) {
 }
 
 func TestBindsThatAreLeftOut(t *testing.T) {
-	app := renderApplication(t, map[string]string{
+	app := renderApp(t, map[string]string{
 		"compose.yaml": `
 services:
   web:
@@ -255,7 +255,7 @@ services:
 		t.Errorf("web has %+v, want what the image does not hold", pod.Containers[0].VolumeMounts)
 	}
 	for _, text := range []string{"volumes[0]: . is source code: the built image holds it", "volumes[1]: /app/node_modules is the image's own folder", "volumes[2]: pods run in UTC", "volumes[3]: pods run in UTC", "volumes[4]: frontend/node_modules is not"} {
-		if !app.reports("web", text) {
+		if !app.reported("web", "", text) {
 			t.Errorf("the report %v lacks %q", app.report.Findings, text)
 		}
 	}
@@ -263,14 +263,14 @@ services:
 
 // Where the repository does not hold what an image is built from, it does not hold its code either.
 func TestBindsOfCodeOfAnotherSource(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services:
   web: {build: web, volumes: ["./web:/app", /app/node_modules, "./web/package.json:/app/package.json"]}
   api: {build: {context: api, dockerfile: dev.Dockerfile}, volumes: ["./api/src:/app/src"]}
   tool: {build: tool, volumes: ["./tool/uploads:/uploads", "./tool/app.db:/app.db", "./tool:/tool"]}
 `, "tool/Dockerfile": "FROM alpine\nCOPY . /tool\n"}, development)
 	for _, service := range []string{"web", "api"} {
-		if got := app.pod(t, service).Containers[0].VolumeMounts; len(got) != 0 || !app.reports(service, "the built image holds it") {
+		if got := app.pod(t, service).Containers[0].VolumeMounts; len(got) != 0 || !app.reported(service, "", "the built image holds it") {
 			t.Errorf("%s has %+v, want the image's own code", service, got)
 		}
 	}
@@ -278,7 +278,7 @@ services:
 	if _, v := mounted(t, tool, "/uploads"); v.PersistentVolumeClaim == nil || isMounted(tool, "/app.db") || !isMounted(tool, "/tool") {
 		t.Errorf("tool has %+v, want a volume for data, its code, and nothing for a file", tool.Containers[0].VolumeMounts)
 	}
-	if !app.reports("tool", "looks like a file") {
+	if !app.reported("tool", "", "looks like a file") {
 		t.Errorf("the report is %v", app.report.Findings)
 	}
 }
@@ -300,7 +300,7 @@ func TestBadBinds(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := tryApplication(t, map[string]string{"conf/a": "a", "dots/..data": "a", "loop/again": "-> .", "loop/a": "a",
+			_, err := tryApp(t, map[string]string{"conf/a": "a", "dots/..data": "a", "loop/again": "-> .", "loop/a": "a",
 				"compose.yaml": "services: {web: {image: 'example/web', volumes: [" + tt.volume + "]}}\n"}, nil)
 			wantProblem(t, err, tt.want)
 		})
@@ -308,7 +308,7 @@ func TestBadBinds(t *testing.T) {
 }
 
 func TestTheLastBindOfATargetWins(t *testing.T) {
-	app := renderApplication(t, map[string]string{
+	app := renderApp(t, map[string]string{
 		"compose.yaml":          "services: {web: {image: nginx, volumes: ['./a.conf:/etc/a.conf']}}\n",
 		"compose.override.yaml": "services: {web: {volumes: ['./b.conf:/etc/a.conf/']}}\n",
 		"a.conf":                "a", "b.conf": "b",

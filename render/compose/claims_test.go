@@ -31,7 +31,7 @@ volumes:
 `
 
 func TestNamedVolumesBecomeClaims(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": wordpress}, func(in *compose.Input) {
+	app := renderApp(t, map[string]string{"compose.yaml": wordpress}, func(in *compose.Input) {
 		in.StorageClass, in.StorageSize = "standard", resource.MustParse("2Gi")
 	})
 	if diff := cmp.Diff([]string{"db-data", "scratch", "wp-data"}, app.names("PersistentVolumeClaim")); diff != "" {
@@ -62,7 +62,7 @@ func TestNamedVolumesBecomeClaims(t *testing.T) {
 
 // The scheduler counts only pods that match all the terms of an affinity, so a group of services has one term.
 func TestServicesThatShareVolumesRunOnOneNode(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": wordpress + "  lone:\n"}, nil)
+	app := renderApp(t, map[string]string{"compose.yaml": wordpress + "  lone:\n"}, nil)
 	for _, service := range []string{"db", "wordpress", "backup"} {
 		d := app.pod(t, service)
 		terms := d.Affinity.PodAffinity.RequiredDuringSchedulingIgnoredDuringExecution
@@ -73,7 +73,7 @@ func TestServicesThatShareVolumesRunOnOneNode(t *testing.T) {
 			t.Errorf("%s:\n%s", service, diff)
 		}
 	}
-	for _, o := range app.Objects {
+	for _, o := range app.objects {
 		if o.GetKind() != "Deployment" {
 			continue
 		}
@@ -89,7 +89,7 @@ func TestServicesThatShareVolumesRunOnOneNode(t *testing.T) {
 }
 
 func TestVolumesOfManyNodes(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services:
   web: {image: "example/web", deploy: {replicas: 3}, volumes: [media:/media]}
   worker: {image: "example/worker", volumes: [media:/media]}
@@ -105,7 +105,7 @@ volumes:
 		t.Errorf("media has modes %v", modes)
 	}
 	for service, want := range map[string]int64{"web": 3, "db": 1} {
-		for _, o := range app.Objects {
+		for _, o := range app.objects {
 			if o.GetKind() == "Deployment" && o.GetName() == service {
 				if got := o.Object["spec"].(map[string]any)["replicas"]; got != want {
 					t.Errorf("%s has %v replicas, want %d", service, got, want)
@@ -113,7 +113,7 @@ volumes:
 			}
 		}
 	}
-	if !app.reports("db", "1 replica") {
+	if !app.reported("db", "", "1 replica") {
 		t.Error("the report does not say that db has one replica")
 	}
 }
@@ -139,7 +139,7 @@ func TestClaimNames(t *testing.T) {
 				key, _, _ := strings.Cut(v, ":")
 				text += "      - " + key + ":/" + key + "\n"
 			}
-			app := renderApplication(t, map[string]string{"compose.yaml": text}, nil)
+			app := renderApp(t, map[string]string{"compose.yaml": text}, nil)
 			if diff := cmp.Diff(tt.want, app.names("PersistentVolumeClaim")); diff != "" {
 				t.Errorf("claims:\n%s", diff)
 			}
@@ -148,7 +148,7 @@ func TestClaimNames(t *testing.T) {
 }
 
 func TestExternalVolume(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services: {web: {image: "example/web", volumes: ["media:/media"]}}
 volumes: {media: {external: true, name: fs.media, x-catalyst: {existing: true}}}
 `}, nil)
@@ -156,7 +156,7 @@ volumes: {media: {external: true, name: fs.media, x-catalyst: {existing: true}}}
 	if v.PersistentVolumeClaim.ClaimName != "fs.media" || m.SubPath != "" || len(app.pod(t, "web").InitContainers) != 0 {
 		t.Errorf("web has %+v of %+v, want the claim as it is", m, v)
 	}
-	if !app.reports("", "volumes.media.external") {
+	if !app.reported("", "", "volumes.media.external") {
 		t.Error("the report does not say that the claim must exist")
 	}
 }
@@ -180,11 +180,11 @@ func TestVolumeDrivers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			files["compose.yaml"] = service + "volumes: {vol: " + tt.options + "}\n"
-			app := renderApplication(t, files, nil)
+			app := renderApp(t, files, nil)
 			if _, v := mounted(t, app.pod(t, "web"), "/v"); !tt.check(v) {
 				t.Errorf("the volume is %+v", v)
 			}
-			if tt.report != "" && !app.reports("", tt.report) {
+			if tt.report != "" && !app.reported("", "", tt.report) {
 				t.Errorf("the report %v lacks %q", app.report.Findings, tt.report)
 			}
 		})
@@ -201,7 +201,7 @@ func TestVolumeDrivers(t *testing.T) {
 	} {
 		t.Run(options, func(t *testing.T) {
 			files["compose.yaml"] = service + "volumes: {vol: " + options + "}\n"
-			_, err := tryApplication(t, files, nil)
+			_, err := tryApp(t, files, nil)
 			wantProblem(t, err, want)
 		})
 	}

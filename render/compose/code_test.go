@@ -40,7 +40,7 @@ volumes: {modules: {}}
 }
 
 func TestSourceCodeInDevelopment(t *testing.T) {
-	app := renderApplication(t, nodeApplication, development)
+	app := renderApp(t, nodeApplication, development)
 	web, api := app.pod(t, "web"), app.pod(t, "api")
 	for _, tt := range []struct {
 		pod             corev1.PodSpec
@@ -76,13 +76,13 @@ func TestSourceCodeInDevelopment(t *testing.T) {
 			t.Errorf("%s of %s is %+v, want a ConfigMap", target, service, v)
 		}
 	}
-	if !app.reports("web", "volumes[0]: . is source code: cloned") || !app.reports("api", "develop.watch") {
+	if !app.reported("web", "", "volumes[0]: . is source code: cloned") || !app.reported("api", "", "develop.watch") {
 		t.Errorf("the report is %v", app.report.Findings)
 	}
 }
 
 func TestTheTokenComesFromTheSecretStore(t *testing.T) {
-	app := renderApplication(t, nodeApplication, func(in *compose.Input) {
+	app := renderApp(t, nodeApplication, func(in *compose.Input) {
 		development(in)
 		in.SecretNames = []string{compose.GitTokenName, "OTHER"}
 	})
@@ -110,12 +110,12 @@ func TestSourceCodeThatIsNotCloned(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			app := renderApplication(t, nodeApplication, tt.change)
+			app := renderApp(t, nodeApplication, tt.change)
 			for service, target := range map[string]string{"web": "/app", "api": "/srv"} {
 				if isMounted(app.pod(t, service), target) {
 					t.Errorf("%s has something on %s, want the image's own code", service, target)
 				}
-				if !app.reports(service, tt.want) {
+				if !app.reported(service, "", tt.want) {
 					t.Errorf("the report on %s lacks %q: %v", service, tt.want, app.report.Findings)
 				}
 			}
@@ -136,7 +136,7 @@ services:
   worker: {image: example/app, volumes: ["./app:/app"]}
   app: {image: example/app, build: ./app}
 `, "src/index.php": "<?php", "package.json": "{}", "tool/Dockerfile": "FROM alpine\nRUN apk add make\n", "app/Dockerfile": "FROM alpine\nCOPY . .\n"}
-	app := renderApplication(t, files, cloned)
+	app := renderApp(t, files, cloned)
 	for service, target := range map[string]string{"web": "/app", "tool": "/work"} {
 		if _, v := mounted(t, app.pod(t, service), target); v.EmptyDir == nil || initContainer(app.pod(t, service), "clone-clone") == nil {
 			t.Errorf("%s has %+v on %s, want a clone", service, v, target)
@@ -148,7 +148,7 @@ services:
 	if isMounted(app.pod(t, "worker"), "/app") {
 		t.Error("worker runs the image that app builds, which has the code")
 	}
-	app = renderApplication(t, files, nil)
+	app = renderApp(t, files, nil)
 	if _, v := mounted(t, app.pod(t, "web"), "/app"); v.ConfigMap == nil {
 		t.Errorf("web has %+v, want the files, for nothing can be cloned", v)
 	}
@@ -156,7 +156,7 @@ services:
 
 // The script is run for real, over repositories of this machine.
 func TestCloneScript(t *testing.T) {
-	app := renderApplication(t, nodeApplication, development)
+	app := renderApp(t, nodeApplication, development)
 	clone := app.pod(t, "web").InitContainers[0]
 	dir := t.TempDir()
 	origin, code := filepath.Join(dir, "origin"), filepath.Join(dir, "code")

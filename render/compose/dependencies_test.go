@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 
 	"catalyst.dev/catalyst/render/compose"
@@ -152,7 +151,7 @@ func TestDependenciesThatAreWrong(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, err := compose.Render(t.Context(), compose.Input{Source: fstest.MapFS{"compose.yaml": {Data: []byte(tt.text)}}, Path: ".", ProjectName: "p"})
+			_, err := tryApp(t, map[string]string{"compose.yaml": tt.text}, nil)
 			var p *manifest.Problem
 			if !errors.As(err, &p) || !strings.Contains(p.Message, tt.want) || p.Remedy == "" {
 				t.Errorf("Render() = %v, want %q", err, tt.want)

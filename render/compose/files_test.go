@@ -15,7 +15,7 @@ import (
 )
 
 // bytesAt is what a container reads at a path, or the name in the secret store.
-func (a application) bytesAt(t *testing.T, pod corev1.PodSpec, target string) string {
+func (a *app) bytesAt(t *testing.T, pod corev1.PodSpec, target string) string {
 	t.Helper()
 	m, v := mounted(t, pod, target)
 	switch {
@@ -44,7 +44,7 @@ func modeAt(t *testing.T, pod corev1.PodSpec, target string) int32 {
 }
 
 func TestSecretsAndConfigs(t *testing.T) {
-	app := renderApplication(t, map[string]string{
+	app := renderApp(t, map[string]string{
 		"compose.yaml": `
 services:
   db:
@@ -121,7 +121,7 @@ configs:
 			}
 		})
 	}
-	for _, o := range app.Objects {
+	for _, o := range app.objects {
 		data, err := o.MarshalJSON()
 		if err != nil {
 			t.Fatal(err)
@@ -132,7 +132,7 @@ configs:
 			}
 		}
 	}
-	if !app.reports("web", "mode 0400 is 0444 here") || !app.reports("db", "in plain text") {
+	if !app.reported("web", "", "mode 0400 is 0444 here") || !app.reported("db", "", "in plain text") {
 		t.Errorf("the report is %v", app.report.Findings)
 	}
 }
@@ -140,7 +140,7 @@ configs:
 // A change of a config restarts the pods, because its name changes. The name of a Secret says nothing of its content.
 func TestContentInNames(t *testing.T) {
 	names := func(config, secret string) ([]string, []string) {
-		app := renderApplication(t, map[string]string{"s.txt": secret, "compose.yaml": "services: {web: {image: example/web, configs: [cfg], secrets: [s_1]}}\nconfigs: {cfg: {content: '" +
+		app := renderApp(t, map[string]string{"s.txt": secret, "compose.yaml": "services: {web: {image: example/web, configs: [cfg], secrets: [s_1]}}\nconfigs: {cfg: {content: '" +
 			config + "'}}\nsecrets: {s_1: {file: s.txt}}\n"}, nil)
 		return app.names("ConfigMap"), app.names("Secret")
 	}
@@ -155,7 +155,7 @@ func TestContentInNames(t *testing.T) {
 }
 
 func TestMissingSecretsAreOneProblem(t *testing.T) {
-	_, err := tryApplication(t, map[string]string{"compose.yaml": `
+	_, err := tryApp(t, map[string]string{"compose.yaml": `
 services:
   api: {image: example/api, secrets: [one, two, four]}
   web: {image: example/web, secrets: [one], configs: [three]}
@@ -180,7 +180,7 @@ func TestBadConfigsAndSecrets(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := tryApplication(t, map[string]string{"compose.yaml": tt.text, "a.txt": "a", "dir/a": "a", "big.bin": strings.Repeat("\xff", 900<<10)},
+			_, err := tryApp(t, map[string]string{"compose.yaml": tt.text, "a.txt": "a", "dir/a": "a", "big.bin": strings.Repeat("\xff", 900<<10)},
 				func(in *compose.Input) { in.SecretNames = []string{"STORED"} })
 			wantProblem(t, err, tt.want)
 			if n := strings.Count(err.Error(), tt.want); n != 1 {
@@ -192,7 +192,7 @@ func TestBadConfigsAndSecrets(t *testing.T) {
 
 // A text that names secrets of the store is completed in the pod: nobody else knows them.
 func TestConfigsThatNameSecrets(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services: {web: {image: example/web, configs: [{source: cfg, target: /etc/app.conf, mode: 0440}]}}
 configs: {cfg: {content: "user=$$(id) %s\npassword=${DB_PASSWORD}$${X}\ntoken=${TOKEN}\n"}}
 `}, func(in *compose.Input) { in.SecretNames = []string{"DB_PASSWORD", "TOKEN"} })
@@ -228,11 +228,11 @@ configs: {cfg: {content: "user=$$(id) %s\npassword=${DB_PASSWORD}$${X}\ntoken=${
 }
 
 func TestTwoThingsOnOnePath(t *testing.T) {
-	app := renderApplication(t, map[string]string{"a.txt": "a", "compose.yaml": `
+	app := renderApp(t, map[string]string{"a.txt": "a", "compose.yaml": `
 services: {web: {image: example/web, configs: [{source: cfg, target: /etc/a}], volumes: ["./a.txt:/etc/a"]}}
 configs: {cfg: {content: config}}
 `}, nil)
-	if got := app.bytesAt(t, app.pod(t, "web"), "/etc/a"); got != "config" || !app.reports("web", "volumes[0]: a config or secret is mounted on /etc/a already") {
+	if got := app.bytesAt(t, app.pod(t, "web"), "/etc/a"); got != "config" || !app.reported("web", "", "volumes[0]: a config or secret is mounted on /etc/a already") {
 		t.Errorf("/etc/a is %q, and the report %v", got, app.report.Findings)
 	}
 	for _, f := range app.report.Findings {

@@ -17,6 +17,7 @@ import (
 
 	"catalyst.dev/catalyst/render/compose"
 	"catalyst.dev/catalyst/render/manifest"
+	"catalyst.dev/catalyst/test/corpus"
 )
 
 // fuzzSeeds are small files that between them hold most keys.
@@ -56,9 +57,10 @@ func FuzzRender(f *testing.F) {
 	for _, seed := range fuzzSeeds {
 		f.Add([]byte(seed))
 	}
-	files, err := filepath.Glob(filepath.Join(sharedFolder(), "corpus", "compose", "*", "compose.y*ml"))
-	if err != nil {
-		f.Fatal(err)
+	folder, err := corpus.Find("corpus/compose")
+	files, globErr := filepath.Glob(filepath.Join(folder, "*", "compose.y*ml"))
+	if err != nil || globErr != nil {
+		f.Logf("without the corpus: %v", errors.Join(err, globErr))
 	}
 	for _, file := range files {
 		data, err := os.ReadFile(file)
@@ -119,11 +121,4 @@ func encode(t *testing.T, o *unstructured.Unstructured) string {
 		t.Fatal(err)
 	}
 	return string(data)
-}
-
-func sharedFolder() string {
-	if shared := os.Getenv("CATALYST_SHARED"); shared != "" {
-		return shared
-	}
-	return filepath.Join("..", "..", "..", "shared")
 }

@@ -48,7 +48,7 @@ services:
 	if !a.says("provided provider: the image of values.services") {
 		t.Errorf("the report says nothing of the provider: %v", a.report.Findings)
 	}
-	_, err := tryApp(t, map[string]string{"compose.yaml": "services: {web: {build: .}}\n"}, nil)
+	_, err := tryApp(t, map[string]string{"compose.yaml": "services: {web: {build: .}}\n"}, func(in *compose.Input) { in.BuildImage = nil })
 	if err == nil || !strings.Contains(err.Error(), "services.web.build") || !strings.Contains(err.Error(), "spec.registry") {
 		t.Errorf("a build without a registry: %v", err)
 	}

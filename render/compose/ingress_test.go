@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -98,8 +97,7 @@ func TestDeclaredEntrancesThatAreWrong(t *testing.T) {
 		"{port: 80, host: [a]}":         "x-catalyst.ingress.host",
 		"{host: '" + strings.Repeat("a", 64) + "'}": "x-catalyst.ingress.host",
 	} {
-		_, err := compose.Render(t.Context(), compose.Input{Source: fstest.MapFS{"compose.yaml": {Data: []byte("services: {a: {image: x, ports: ['80:80'], x-catalyst: {ingress: " + ingress + "}}}")}},
-			Path: ".", ProjectName: "p", Host: appHost})
+		_, err := tryApp(t, map[string]string{"compose.yaml": "services: {a: {image: x, ports: ['80:80'], x-catalyst: {ingress: " + ingress + "}}}"}, nil)
 		var p *manifest.Problem
 		switch {
 		case field == "":
@@ -110,7 +108,7 @@ func TestDeclaredEntrancesThatAreWrong(t *testing.T) {
 			t.Errorf("%s: Render() = %v, want a problem with %s", ingress, err, field)
 		}
 	}
-	_, err := compose.Render(t.Context(), compose.Input{Source: fstest.MapFS{"compose.yaml": {Data: []byte("services: {a: {image: x, x-catalyst: {ingress: true}}}")}}, Path: ".", ProjectName: "p", Host: appHost})
+	_, err := tryApp(t, map[string]string{"compose.yaml": "services: {a: {image: x, x-catalyst: {ingress: true}}}"}, nil)
 	if err == nil {
 		t.Error("an entrance without a port renders")
 	}

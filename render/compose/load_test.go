@@ -6,38 +6,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"catalyst.dev/catalyst/render/compose"
 	"catalyst.dev/catalyst/render/manifest"
+	"catalyst.dev/catalyst/test/corpus"
 )
 
-func render(t *testing.T, files map[string]string, change func(*compose.Input)) (*manifest.Report, error) {
-	t.Helper()
-	tree := fstest.MapFS{}
-	for name, text := range files {
-		tree[name] = &fstest.MapFile{Data: []byte(text)}
-	}
-	report := &manifest.Report{}
-	in := compose.Input{Source: tree, Path: "app", ProjectName: "acme-shop-pr-1", Report: report}
-	if change != nil {
-		change(&in)
-	}
-	_, err := compose.Render(t.Context(), in)
-	return report, err
-}
+// inFolder is for an application that lies in a folder.
+func inFolder(in *compose.Input) { in.Path = "app" }
 
 func TestCorpusLoads(t *testing.T) {
-	shared := os.Getenv("CATALYST_SHARED")
-	if shared == "" {
-		shared = filepath.Join("..", "..", "..", "shared")
-	}
-	folders, err := filepath.Glob(filepath.Join(shared, "corpus", "compose", "*"))
+	folders, err := filepath.Glob(filepath.Join(corpus.Path(t, "corpus/compose"), "*"))
 	if err != nil || len(folders) == 0 {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("no corpus in %s: %v", shared, err)
-		}
-		t.Skipf("no corpus in %s", shared)
+		t.Fatalf("no applications in the corpus: %v", err)
 	}
 	for _, folder := range folders {
 		t.Run(filepath.Base(folder), func(t *testing.T) {
@@ -89,7 +70,7 @@ func TestHostileInputIsRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := render(t, map[string]string{"app/compose.yaml": tt.text, "app/other.yaml": "services: {db: {image: x, ports: ['1-65535:1-65535']}}\n"}, nil)
+			_, err := tryApp(t, map[string]string{"app/compose.yaml": tt.text, "app/other.yaml": "services: {db: {image: x, ports: ['1-65535:1-65535']}}\n"}, inFolder)
 			var p *manifest.Problem
 			if !errors.As(err, &p) {
 				t.Fatalf("Render() = %v, want a Problem", err)
@@ -113,7 +94,5 @@ func TestFilesOfTheSourceLoad(t *testing.T) {
 		"common/base.yaml": "services:\n  root: {image: nginx, env_file: web.env}\n  web: {extends: root, ports: ['80:80']}\n",
 		"common/web.env":   "A=b\n",
 	}
-	if _, err := render(t, files, nil); err != nil {
-		t.Errorf("Render() = %v, want the application loaded", err)
-	}
+	renderApp(t, files, inFolder)
 }

@@ -37,12 +37,12 @@ func TestEveryMountIsValidOrRefused(t *testing.T) {
 					}
 					files["compose.yaml"] = fmt.Sprintf("services: {web: {%s, secrets: [s_1], tmpfs: [/app/tmp], volumes: [%q, './conf:/app/conf', /app/node_modules]}}\n"+
 						"secrets: {s_1: {file: s.txt}}\nvolumes: {conf: {}, data_1: {}, DATA: {}}\n", build, mount)
-					app, err := tryApplication(t, files, in.change)
+					app, err := tryApp(t, files, in.change)
 					var p *manifest.Problem
 					if err != nil && !errors.As(err, &p) {
 						t.Errorf("%s, %s of %s: %v is no Problem", mount, build, in.name, err)
 					}
-					app.checkPods(t)
+					app.check(t)
 				}
 			}
 		}
@@ -65,7 +65,7 @@ func TestHostileMounts(t *testing.T) {
 		text.WriteString("]}\n")
 	}
 	files["compose.yaml"] = text.String()
-	_, err := tryApplication(t, files, nil)
+	_, err := tryApp(t, files, nil)
 	wantProblem(t, err, "mounts more of its repository than a render may")
 	if n := strings.Count(err.Error(), "\n"); n > 0 {
 		t.Errorf("Render() says so in %d lines", n+1)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
 	networkingv1 "k8s.io/api/networking/v1"
@@ -214,14 +213,13 @@ networks: {n: {ipam: {config: [{subnet: 10.5.0.0/16}]}}}
 func TestNetworkModes(t *testing.T) {
 	for _, mode := range []string{"host", "container:other"} {
 		t.Run(mode, func(t *testing.T) {
-			in := compose.Input{Source: fstest.MapFS{"compose.yaml": {Data: []byte("services: {a: {image: x, network_mode: '" + mode + "'}}")}}, Path: ".", ProjectName: "p"}
-			_, err := compose.Render(t.Context(), in)
+			files := map[string]string{"compose.yaml": "services: {a: {image: x, network_mode: '" + mode + "'}}"}
+			_, err := tryApp(t, files, nil)
 			var p *manifest.Problem
 			if !errors.As(err, &p) || p.Field != "services.a.network_mode" || p.Remedy == "" {
 				t.Errorf("Render() = %v", err)
 			}
-			in.Privileged = true
-			if _, err = compose.Render(t.Context(), in); (err == nil) != (mode == "host") {
+			if _, err = tryApp(t, files, func(in *compose.Input) { in.Privileged = true }); (err == nil) != (mode == "host") {
 				t.Errorf("privileged: Render() = %v", err)
 			}
 		})

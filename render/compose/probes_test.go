@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -56,4 +57,8 @@ func TestHealthChecks(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "healthcheck.test") {
 		t.Errorf("a list without CMD: %v", err)
 	}
+}
+
+func join(values []any) string {
+	return strings.TrimSuffix(strings.ReplaceAll(fmt.Sprintln(values...), "\n", ""), " ")
 }

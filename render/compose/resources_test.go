@@ -74,7 +74,7 @@ func TestResources(t *testing.T) {
 }
 
 // total is what the quota counts when all pods run and one rollout adds a pod.
-func total(t *testing.T, a rendered, name corev1.ResourceName, usual string, services ...string) resource.Quantity {
+func total(t *testing.T, a *app, name corev1.ResourceName, usual string, services ...string) resource.Quantity {
 	t.Helper()
 	sum, most := resource.Quantity{}, resource.Quantity{}
 	for _, s := range services {

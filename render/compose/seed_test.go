@@ -48,7 +48,7 @@ func TestVolumesStartWithTheImagesFiles(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			app := renderApplication(t, map[string]string{"Dockerfile": "FROM nginx\n", "compose.yaml": volumes + "services: {web: {" + tt.service + "}}\n"}, nil)
+			app := renderApp(t, map[string]string{"Dockerfile": "FROM nginx\n", "compose.yaml": volumes + "services: {web: {" + tt.service + "}}\n"}, nil)
 			pod := app.pod(t, "web")
 			if diff := cmp.Diff(tt.want, seeded(pod)); diff != "" {
 				t.Errorf("seeded:\n%s", diff)
@@ -62,7 +62,7 @@ func TestVolumesStartWithTheImagesFiles(t *testing.T) {
 
 // Of the services that share a volume, those that write fill it.
 func TestReadersDoNotFillVolumes(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services:
   app: {image: example/app, volumes: ["static:/app/static"]}
   web: {image: nginx, volumes: ["static:/usr/share/nginx/html:ro"]}
@@ -94,7 +94,7 @@ func runSeed(t *testing.T, c *corev1.Container, image, volume string) {
 }
 
 func TestSeedScript(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": "services: {web: {image: example/web, volumes: ['static:/static']}}\nvolumes: {static: {}}\n"}, nil)
+	app := renderApp(t, map[string]string{"compose.yaml": "services: {web: {image: example/web, volumes: ['static:/static']}}\nvolumes: {static: {}}\n"}, nil)
 	c := initContainer(app.pod(t, "web"), "seed-volumes")
 	write := func(t *testing.T, name, text string, mode os.FileMode) {
 		t.Helper()
@@ -156,7 +156,7 @@ func TestSeedScript(t *testing.T) {
 }
 
 func TestVolumesOfUsers(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services:
   db: {image: postgres, volumes: ["data:/data"]}
   numbered: {image: redis, user: "1000:1001", volumes: ["cache:/data"]}

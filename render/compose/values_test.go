@@ -29,7 +29,7 @@ func TestValuesAreChecked(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := render(t, map[string]string{"app/compose.yaml": "services: {web: {image: nginx}, db: {image: postgres}}\n"}, func(in *compose.Input) { in.Values = tt.values })
+			_, err := tryApp(t, map[string]string{"compose.yaml": "services: {web: {image: nginx}, db: {image: postgres}}\n"}, func(in *compose.Input) { in.Values = tt.values })
 			if err == nil || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Render() = %v, want %q", err, tt.want)
 			}

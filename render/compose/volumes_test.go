@@ -5,12 +5,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-
-	"catalyst.dev/catalyst/render/compose"
 )
 
 func TestMemory(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services:
   web:
     image: example/web
@@ -33,12 +31,12 @@ services:
 			t.Errorf("%s has %d bytes, want %d", target, got, want)
 		}
 	}
-	_, err := tryApplication(t, map[string]string{"compose.yaml": "services: {web: {image: a, tmpfs: [tmp]}}\n"}, nil)
+	_, err := tryApp(t, map[string]string{"compose.yaml": "services: {web: {image: a, tmpfs: [tmp]}}\n"}, nil)
 	wantProblem(t, err, "services.web.tmpfs[0]")
 }
 
 func TestVolumesFrom(t *testing.T) {
-	app := renderApplication(t, map[string]string{"app.conf": "a", "compose.yaml": `
+	app := renderApp(t, map[string]string{"app.conf": "a", "compose.yaml": `
 services:
   data:
     image: example/data
@@ -66,12 +64,12 @@ volumes: {named: {}, other: {}}
 	if app.pod(t, "worker").Affinity == nil {
 		t.Error("worker may run on another node than its volumes")
 	}
-	_, err := tryApplication(t, map[string]string{"compose.yaml": "services: {web: {image: a, volumes_from: ['container:x']}}\n"}, nil)
+	_, err := tryApp(t, map[string]string{"compose.yaml": "services: {web: {image: a, volumes_from: ['container:x']}}\n"}, nil)
 	wantProblem(t, err, "services.web.volumes_from[0]")
 }
 
 func TestOtherTypesOfVolumes(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services:
   web:
     image: example/web
@@ -82,7 +80,7 @@ services:
 volumes: {shared: {}}
 `}, nil)
 	pod := app.pod(t, "web")
-	if m, v := mounted(t, pod, "/models"); v.Image == nil || v.Image.Reference != "example/models:1" || m.SubPath != "small" || !app.reports("web", "image volume") {
+	if m, v := mounted(t, pod, "/models"); v.Image == nil || v.Image.Reference != "example/models:1" || m.SubPath != "small" || !app.reported("web", "", "image volume") {
 		t.Errorf("/models is %+v of %+v", m, v)
 	}
 	if _, v := mounted(t, pod, "/shared"); v.PersistentVolumeClaim == nil {
@@ -91,7 +89,7 @@ volumes: {shared: {}}
 	if m, _ := mounted(t, pod, "/part"); m.SubPath != "data/a/b" {
 		t.Errorf("/part is %+v", m)
 	}
-	_, err := tryApplication(t, map[string]string{"compose.yaml": `
+	_, err := tryApp(t, map[string]string{"compose.yaml": `
 services: {web: {image: a, volumes: [{type: volume, source: shared, target: /part, volume: {subpath: ../b}}]}}
 volumes: {shared: {}}
 `}, nil)
@@ -100,7 +98,7 @@ volumes: {shared: {}}
 
 // A job that prepares a volume, and the service that uses it, run on one node one after the other.
 func TestAJobSharesItsVolume(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": `
+	app := renderApp(t, map[string]string{"compose.yaml": `
 services:
   web: {image: example/web, volumes: ["data:/data"], depends_on: {init: {condition: service_completed_successfully}}}
   init: {image: example/init, volumes: ["data:/data"]}
@@ -115,13 +113,5 @@ volumes: {data: {}}
 	}
 	if app.pod(t, "web").Affinity == nil {
 		t.Error("web may run on another node than the job's volume")
-	}
-}
-
-func TestVolumesAreStable(t *testing.T) {
-	first := renderApplication(t, nodeApplication, development)
-	second := renderApplication(t, nodeApplication, func(in *compose.Input) { development(in) })
-	if diff := cmp.Diff(first.Objects, second.Objects); diff != "" {
-		t.Errorf("two renders differ:\n%s", diff)
 	}
 }

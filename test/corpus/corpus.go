@@ -13,7 +13,7 @@ import (
 // but fails in continuous integration. CATALYST_SHARED names the folder when it is elsewhere than beside the repository.
 func Path(t testing.TB, name string) string {
 	t.Helper()
-	found, err := find(name)
+	found, err := Find(name)
 	switch {
 	case err == nil:
 		return found
@@ -43,7 +43,8 @@ func Files(t testing.TB, dir, pattern string) map[string][]byte {
 	return files
 }
 
-func find(name string) (string, error) {
+// Find looks for a file or folder of the corpus, for tests that are whole without it.
+func Find(name string) (string, error) {
 	root := os.Getenv("CATALYST_SHARED")
 	if root == "" {
 		repository, err := repository()
