@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"io/fs"
 	"path"
 	"strings"
@@ -28,7 +29,7 @@ func (l *fileLoader) find() (files []string, dir string, env map[string]string, 
 		files, err = findFiles(l.in.Source, l.in.Path)
 		return files, dir, env, err
 	}
-	for _, name := range strings.Split(named, firstOf(env["COMPOSE_PATH_SEPARATOR"], ":")) {
+	for _, name := range strings.Split(named, cmp.Or(env["COMPOSE_PATH_SEPARATOR"], ":")) {
 		clean, err := l.cleanPath(path.Join(dir, ".env"), "COMPOSE_FILE", dir, name)
 		if err != nil {
 			return nil, "", nil, err

@@ -27,7 +27,7 @@ func (t *translation) conceal(svc composetypes.ServiceConfig, pod *corev1.PodTem
 		}
 	}
 	if changed {
-		t.note(svc.Name, "command", approximated, "a secret in a command line was moved to a sealed Secret, and is read from a variable")
+		t.note(svc.Name, "command", manifest.Approximated, "a secret in a command line was moved to a sealed Secret, and is read from a variable")
 	}
 	for i := range pod.Spec.Volumes {
 		t.concealVolume(svc.Name, &pod.Spec.Volumes[i])
@@ -277,7 +277,7 @@ func (t *translation) concealAnnotations(service string, annotations map[string]
 		}
 	}
 	if dropped {
-		t.note(service, "labels", ignored, "labels that hold a secret are left out of the annotations")
+		t.note(service, "labels", manifest.Ignored, "labels that hold a secret are left out of the annotations")
 	}
 }
 

@@ -43,15 +43,11 @@ func valueVariables(values map[string]any) (map[string]string, error) {
 		return nil, &manifest.Problem{File: "project.yaml", Field: "values.variables", Message: "not a mapping", Remedy: "write NAME: value"}
 	}
 	for _, k := range sortedKeys(m) {
-		switch v := m[k].(type) {
-		case nil:
-			out[k] = ""
-		case string, bool, int, int64, float64:
-			if out[k] = scalar(v); strings.ContainsAny(out[k], secretStart+secretEnd) {
-				return nil, reserved("project.yaml", "values.variables."+k)
-			}
-		default:
+		if !isScalar(m[k]) {
 			return nil, &manifest.Problem{File: "project.yaml", Field: "values.variables." + k, Message: "not a single value", Remedy: "write it as text"}
+		}
+		if out[k] = scalar(m[k]); strings.ContainsAny(out[k], secretStart+secretEnd) {
+			return nil, reserved("project.yaml", "values.variables."+k)
 		}
 	}
 	return out, nil

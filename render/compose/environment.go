@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"path"
@@ -10,6 +11,8 @@ import (
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
+
+	"catalyst.dev/catalyst/render/manifest"
 )
 
 var (
@@ -67,7 +70,7 @@ func (t *translation) environment(svc composetypes.ServiceConfig) []corev1.EnvVa
 		}
 	}
 	if len(moved) > 0 {
-		t.note(svc.Name, "environment", approximated,
+		t.note(svc.Name, "environment", manifest.Approximated,
 			"looks like a secret and was moved to a sealed Secret, but everybody who reads the repository has it: "+shortList(moved))
 	}
 	// What refers to a variable must stand after it.
@@ -216,7 +219,7 @@ func (t *translation) modelVariables(svc composetypes.ServiceConfig, values map[
 		prefix := strings.ToUpper(regexp.MustCompile(`[^A-Za-z0-9]+`).ReplaceAllString(name, "_"))
 		urlName, modelName := prefix+"_URL", prefix+"_MODEL"
 		if c := svc.Models[name]; c != nil {
-			urlName, modelName = firstOf(c.EndpointVariable, urlName), firstOf(c.ModelVariable, modelName)
+			urlName, modelName = cmp.Or(c.EndpointVariable, urlName), cmp.Or(c.ModelVariable, modelName)
 		}
 		for variable, value := range map[string]string{urlName: url, modelName: model} {
 			if _, set := values[variable]; !set {
@@ -224,13 +227,6 @@ func (t *translation) modelVariables(svc composetypes.ServiceConfig, values map[
 			}
 		}
 	}
-}
-
-func firstOf(s, otherwise string) string {
-	if s != "" {
-		return s
-	}
-	return otherwise
 }
 
 // escape keeps the kubelet from expanding $(NAME) and from halving $$: Compose knows neither.

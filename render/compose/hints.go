@@ -1,6 +1,7 @@
 package compose
 
 import (
+	"maps"
 	"regexp"
 	"strings"
 
@@ -29,13 +30,9 @@ var (
 func (t *translation) hints(svc composetypes.ServiceConfig) []hint {
 	labels := map[string]string{}
 	if svc.Deploy != nil {
-		for k, v := range svc.Deploy.Labels {
-			labels[k] = v
-		}
+		maps.Copy(labels, svc.Deploy.Labels)
 	}
-	for k, v := range svc.Labels {
-		labels[k] = v
-	}
+	maps.Copy(labels, svc.Labels)
 	var out []hint
 	if !strings.EqualFold(labels["traefik.enable"], "false") {
 		out = append(out, t.traefikHints(svc.Name, labels)...)

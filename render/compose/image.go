@@ -6,6 +6,8 @@ import (
 
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
+
+	"catalyst.dev/catalyst/render/manifest"
 )
 
 // ImageResolver knows the digests of images, as they were when the render began.
@@ -81,8 +83,8 @@ func pullPolicy(policy string) corev1.PullPolicy {
 func (t *translation) notePullPolicy(svc composetypes.ServiceConfig) {
 	switch policy := svc.PullPolicy; {
 	case policy == composetypes.PullPolicyNever:
-		t.note(svc.Name, "pull_policy", approximated, "IfNotPresent: a node of the cluster has no image that nobody pulled")
+		t.note(svc.Name, "pull_policy", manifest.Approximated, "IfNotPresent: a node of the cluster has no image that nobody pulled")
 	case policy == "daily", policy == "weekly", policy == composetypes.PullPolicyRefresh, strings.HasPrefix(policy, "every_"):
-		t.note(svc.Name, "pull_policy", approximated, fmt.Sprintf("%s: an image is pulled when its reference changes", policy))
+		t.note(svc.Name, "pull_policy", manifest.Approximated, fmt.Sprintf("%s: an image is pulled when its reference changes", policy))
 	}
 }

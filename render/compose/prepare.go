@@ -2,6 +2,7 @@ package compose
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -84,7 +85,7 @@ func checkVersion1(file string, root *yaml.Node) error {
 	var name string
 	each(root, func(key string, n *yaml.Node) {
 		if child(n, "image") != nil || child(n, "build") != nil {
-			name = firstOf(name, key)
+			name = cmp.Or(name, key)
 		}
 	})
 	if name == "" || strings.HasPrefix(name, "x-") {

@@ -181,13 +181,13 @@ func (t *translation) fit(m measure, workloads []workload) bool {
 		if share.Cmp(usual) > 0 {
 			share = usual
 		}
-		t.in.Report.Add(manifest.Finding{File: t.file, Key: "deploy.resources", Verdict: approximated,
+		t.in.Report.Add(manifest.Finding{File: t.file, Key: "deploy.resources", Verdict: manifest.Approximated,
 			Reason: fmt.Sprintf("the %s of the containers that ask for none are %s each, so that all fit the namespace's quota of %s", m.what(), share.String(), m.hard.String())})
 	}
 	lowered := total(share, new(int64))
 	over := lowered.Cmp(m.hard) > 0
 	if over {
-		t.in.Report.Add(manifest.Finding{File: t.file, Key: "deploy.resources", Verdict: approximated,
+		t.in.Report.Add(manifest.Finding{File: t.file, Key: "deploy.resources", Verdict: manifest.Approximated,
 			Reason: fmt.Sprintf("the services ask for %s where the namespace's quota for %s is %s: all are lowered to fit; raise spec.resources.defaultQuota of project.yaml", lowered.String(), m.what(), m.hard.String())})
 	}
 	for _, w := range workloads {

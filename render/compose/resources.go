@@ -9,6 +9,8 @@ import (
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+
+	"catalyst.dev/catalyst/render/manifest"
 )
 
 // resources are the limits and requests of a service. Compose's limit is no reservation, but Kubernetes would make it one
@@ -63,7 +65,7 @@ func (t *translation) settle(service string, limits, requests corev1.ResourceLis
 		switch {
 		case limited && requested && request.Cmp(limit) > 0:
 			requests[name] = limit
-			t.note(service, "deploy.resources", approximated, fmt.Sprintf("the reservation of %s is above its limit and was lowered to it", name))
+			t.note(service, "deploy.resources", manifest.Approximated, fmt.Sprintf("the reservation of %s is above its limit and was lowered to it", name))
 		case limited && !requested && hasUsual:
 			if usual.Cmp(limit) > 0 {
 				usual = limit
@@ -105,7 +107,7 @@ func (t *translation) gpus(svc composetypes.ServiceConfig, d composetypes.Device
 	name, known := gpuResources[d.Driver]
 	isGPU := len(d.Capabilities) == 0 || slices.ContainsFunc(d.Capabilities, func(c string) bool { return c == "gpu" || c == "nvidia" || c == "amd" })
 	if !known || !isGPU {
-		t.note(svc.Name, key, ignored, fmt.Sprintf("no device plugin is known for the driver %q and the capabilities %q", d.Driver, d.Capabilities))
+		t.note(svc.Name, key, manifest.Ignored, fmt.Sprintf("no device plugin is known for the driver %q and the capabilities %q", d.Driver, d.Capabilities))
 		return
 	}
 	count := int64(d.Count)
@@ -113,7 +115,7 @@ func (t *translation) gpus(svc composetypes.ServiceConfig, d composetypes.Device
 		count = int64(len(d.IDs))
 	}
 	if count < 0 {
-		t.note(svc.Name, key, approximated, "all devices of a node cannot be asked for: one is")
+		t.note(svc.Name, key, manifest.Approximated, "all devices of a node cannot be asked for: one is")
 	}
 	total := limits[name]
 	total.Add(*resource.NewQuantity(min(max(count, 1), 1000), resource.DecimalSI))

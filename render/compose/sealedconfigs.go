@@ -66,7 +66,7 @@ func (t *translation) concealConfig(service, name string) (string, bool) {
 		return "", false
 	}
 	t.objs[i], t.sealedConfigs[name] = u, secret.Name
-	t.note(service, "configs", approximated, "a mounted file holds a secret: it comes from a sealed Secret, but everybody who reads the repository has it")
+	t.note(service, "configs", manifest.Approximated, "a mounted file holds a secret: it comes from a sealed Secret, but everybody who reads the repository has it")
 	return secret.Name, true
 }
 

@@ -140,11 +140,11 @@ func (t *translation) securityOption(svc composetypes.ServiceConfig, o string, c
 	case name == "apparmor" && value == "unconfined":
 		c.AppArmorProfile = &corev1.AppArmorProfile{Type: corev1.AppArmorProfileTypeUnconfined}
 	case name == "seccomp" || name == "apparmor":
-		t.note(svc.Name, "security_opt", approximated, fmt.Sprintf("the %s profile is a file of the host: the container runtime's default holds", name))
+		t.note(svc.Name, "security_opt", manifest.Approximated, fmt.Sprintf("the %s profile is a file of the host: the container runtime's default holds", name))
 	case name == "systempaths" && value == "unconfined":
-		t.note(svc.Name, "security_opt", ignored, "system paths stay masked: ask for privileged if the application needs them")
+		t.note(svc.Name, "security_opt", manifest.Ignored, "system paths stay masked: ask for privileged if the application needs them")
 	default:
-		t.note(svc.Name, "security_opt", ignored, fmt.Sprintf("%s is a matter of the node", name))
+		t.note(svc.Name, "security_opt", manifest.Ignored, fmt.Sprintf("%s is a matter of the node", name))
 	}
 }
 
@@ -155,7 +155,7 @@ func (t *translation) id(service, s string) *int64 {
 	}
 	n, ok := numericID(s)
 	if !ok {
-		t.note(service, "user", approximated, fmt.Sprintf("%q is a name: the image's own user runs; use the number", s))
+		t.note(service, "user", manifest.Approximated, fmt.Sprintf("%q is a name: the image's own user runs; use the number", s))
 		return nil
 	}
 	return &n
@@ -195,7 +195,7 @@ func (t *translation) podSecurity(svc composetypes.ServiceConfig) *corev1.PodSec
 		n, ok := numericID(g)
 		switch {
 		case !ok:
-			t.note(svc.Name, "group_add", ignored, fmt.Sprintf("%q is a name; use the number", g))
+			t.note(svc.Name, "group_add", manifest.Ignored, fmt.Sprintf("%q is a name; use the number", g))
 		case !slices.Contains(p.SupplementalGroups, n):
 			p.SupplementalGroups = append(p.SupplementalGroups, n)
 		}
@@ -226,7 +226,7 @@ func (t *translation) nodeAccess(svc composetypes.ServiceConfig, pod *corev1.Pod
 		const socket = "/var/run/docker.sock"
 		kind := corev1.HostPathSocket
 		addHostPath(pod, c, "docker-socket", socket, socket, kind)
-		t.note(svc.Name, "use_api_socket", approximated, "the node's Docker socket, which nodes without Docker have not")
+		t.note(svc.Name, "use_api_socket", manifest.Approximated, "the node's Docker socket, which nodes without Docker have not")
 	}
 	t.unsafeSysctls(svc, pod)
 }
@@ -235,7 +235,7 @@ func (t *translation) nodeAccess(svc composetypes.ServiceConfig, pod *corev1.Pod
 func (t *translation) device(svc composetypes.ServiceConfig, i int, d composetypes.DeviceMapping, pod *corev1.PodSpec, c *corev1.Container) {
 	key := fmt.Sprintf("devices[%d]", i)
 	if !isNodeDevice(d) {
-		t.note(svc.Name, key, ignored, d.Source+" names a device of a plugin: ask for it with gpus or deploy.resources.reservations.devices")
+		t.note(svc.Name, key, manifest.Ignored, d.Source+" names a device of a plugin: ask for it with gpus or deploy.resources.reservations.devices")
 		return
 	}
 	target := d.Target
@@ -252,7 +252,7 @@ func (t *translation) device(svc composetypes.ServiceConfig, i int, d composetyp
 		c.SecurityContext = &corev1.SecurityContext{}
 	}
 	c.SecurityContext.Privileged, c.SecurityContext.AllowPrivilegeEscalation = &yes, nil
-	t.note(svc.Name, key, approximated, "the container is privileged, as only those may open a device of the node")
+	t.note(svc.Name, key, manifest.Approximated, "the container is privileged, as only those may open a device of the node")
 }
 
 func addHostPath(pod *corev1.PodSpec, c *corev1.Container, name, source, target string, kind corev1.HostPathType) {

@@ -90,7 +90,7 @@ func (t *translation) checkServiceValues(name string, v any) {
 	for _, key := range sortedKeys(own) {
 		switch key {
 		case "replicas":
-			if f := asFloat(own[key]); f < 0 || f != float64(int64(f)) {
+			if n, ok := wholeNumber(own[key]); !ok || n < 0 {
 				t.valueProblem(at+".replicas", fmt.Sprintf("%v is not a whole number", own[key]), "write it as 2")
 			}
 		case "image":
@@ -105,14 +105,6 @@ func (t *translation) checkServiceValues(name string, v any) {
 			t.valueProblem(at+"."+key, "not a value that a service has", "use one of: "+strings.Join(serviceValueKeys, ", "))
 		}
 	}
-}
-
-func asFloat(v any) float64 {
-	f, err := strconv.ParseFloat(scalar(v), 64)
-	if err != nil {
-		return -1
-	}
-	return f
 }
 
 func (t *translation) checkResources(at string, v any) {
@@ -151,4 +143,19 @@ func (t *translation) checkVariables(at string, v any) {
 			t.valueProblem(at+"."+name, "not a single value", "write it as text")
 		}
 	}
+}
+
+// wholeNumber reads a number of values; text is none.
+func wholeNumber(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int:
+		return int64(v), true
+	case int64:
+		return v, true
+	case uint64:
+		return int64(v), v < 1<<62
+	case float64:
+		return int64(v), v == float64(int64(v)) && v > -1e15 && v < 1e15
+	}
+	return 0, false
 }

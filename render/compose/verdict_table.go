@@ -2,6 +2,7 @@ package compose
 
 import "catalyst.dev/catalyst/render/manifest"
 
+// Short names, for the tables below only.
 const (
 	translated   = manifest.Translated
 	approximated = manifest.Approximated

@@ -181,7 +181,7 @@ func (w *keyWalk) visit(subject, key, path string, value any) {
 		return
 	}
 	k, known := w.index.find(path)
-	if known && (k.Verdict == approximated || k.Verdict == ignored) && !strings.HasSuffix(path, ".*") {
+	if known && (k.Verdict == manifest.Approximated || k.Verdict == manifest.Ignored) && !strings.HasSuffix(path, ".*") {
 		if w.written[path] && value != "host" { // the host's own is refused, or allowed and translated
 			w.report(subject, key, k)
 		}

@@ -107,20 +107,6 @@ func (t *translation) replicas(svc composetypes.ServiceConfig) int32 {
 	return int32(n)
 }
 
-func wholeNumber(v any) (int64, bool) {
-	switch v := v.(type) {
-	case int:
-		return int64(v), true
-	case int64:
-		return v, true
-	case uint64:
-		return int64(v), v < 1<<62
-	case float64:
-		return int64(v), v == float64(int64(v)) && v > -1e15 && v < 1e15
-	}
-	return 0, false
-}
-
 // update translates how pods are replaced. Two pods must never write one volume.
 func (t *translation) update(svc composetypes.ServiceConfig, spec *appsv1.DeploymentSpec) {
 	var u *composetypes.UpdateConfig
