@@ -1,7 +1,3 @@
-// Package compose provides the translation of a Docker Compose application into Kubernetes objects.
-//
-// The Compose file comes from an application repository and is hostile. It is checked, bounded, interpolated and
-// cleaned of every path that leaves the repository before compose-go sees it, and nothing is read but Input.Source.
 package compose
 
 import (

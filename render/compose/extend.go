@@ -55,29 +55,15 @@ func (l *fileLoader) base(root *yaml.Node, file, service string, env map[string]
 	if n == nil {
 		return "", &manifest.Problem{File: file, Subject: service, Field: "extends", Message: "the extended service does not exist", Remedy: "correct extends.service"}
 	}
-	one := &yaml.Node{Kind: yaml.MappingNode}
-	all := &yaml.Node{Kind: yaml.MappingNode}
-	set(all, service, n)
-	set(one, "services", all)
-	dir := path.Dir(file)
-	ext := child(n, "extends")
-	target, in := "", file
-	switch {
-	case ext == nil:
-	case ext.Kind == yaml.ScalarNode:
-		target = ext.Value
-	default:
-		if s := child(ext, "service"); s != nil {
-			target = s.Value
-		}
-		if f := child(ext, "file"); f != nil {
-			if in, err = l.cleanPath(file, "services."+service+".extends.file", dir, f.Value); err != nil {
-				return "", err
-			}
-		}
+	target, in, err := l.extended(file, service, child(n, "extends"))
+	if err != nil {
+		return "", err
 	}
 	remove(n, "extends")
-	l.paths(file, dir, one)
+	one, all := &yaml.Node{Kind: yaml.MappingNode}, &yaml.Node{Kind: yaml.MappingNode}
+	set(all, service, n)
+	set(one, "services", all)
+	l.paths(file, path.Dir(file), one)
 	l.bases[name] = true
 	set(services, name, n)
 	if target != "" {
@@ -88,4 +74,22 @@ func (l *fileLoader) base(root *yaml.Node, file, service string, env map[string]
 		set(n, "extends", &yaml.Node{Kind: yaml.ScalarNode, Value: next, Style: yaml.DoubleQuotedStyle})
 	}
 	return name, nil
+}
+
+// extended is the service that a service of a file extends, and the file that it is in; none where extends is nil.
+func (l *fileLoader) extended(file, service string, extends *yaml.Node) (target, in string, err error) {
+	switch {
+	case extends == nil:
+		return "", file, nil
+	case extends.Kind == yaml.ScalarNode:
+		return extends.Value, file, nil
+	}
+	if s := child(extends, "service"); s != nil {
+		target = s.Value
+	}
+	if f := child(extends, "file"); f != nil {
+		in, err = l.cleanPath(file, "services."+service+".extends.file", path.Dir(file), f.Value)
+		return target, in, err
+	}
+	return target, file, nil
 }

@@ -37,17 +37,19 @@ func (l *fileLoader) paths(file, dir string, root *yaml.Node) {
 		}
 		n.Value = strings.ReplaceAll(p, "$", "$$")
 	}
+	files := func(field string, list *yaml.Node) {
+		for _, n := range items(list) {
+			if n.Kind == yaml.MappingNode {
+				n = child(n, "path")
+			}
+			clean(field, n)
+		}
+	}
 	for _, kind := range []string{"services", "jobs"} {
 		each(child(root, kind), func(name string, s *yaml.Node) {
 			at := kind + "." + name + "."
-			for _, key := range []string{"env_file", "label_file"} {
-				for _, n := range items(child(s, key)) {
-					if n.Kind == yaml.MappingNode {
-						n = child(n, "path")
-					}
-					clean(at+key, n)
-				}
-			}
+			files(at+"env_file", child(s, "env_file"))
+			files(at+"label_file", child(s, "label_file"))
 			clean(at+"credential_spec.file", child(child(s, "credential_spec"), "file"))
 			l.buildPaths(file, at+"build", dir, child(s, "build"))
 			for i, v := range items(child(s, "volumes")) {
@@ -57,13 +59,7 @@ func (l *fileLoader) paths(file, dir string, root *yaml.Node) {
 				clean(fmt.Sprintf("%sdevelop.watch[%d].path", at, i), child(w, "path"))
 			}
 			for i, h := range items(child(s, "pre_start")) {
-				inner := fmt.Sprintf("%spre_start[%d].", at, i)
-				for _, n := range items(child(h, "env_file")) {
-					if n.Kind == yaml.MappingNode {
-						n = child(n, "path")
-					}
-					clean(inner+"env_file", n)
-				}
+				files(fmt.Sprintf("%spre_start[%d].env_file", at, i), child(h, "env_file"))
 			}
 		})
 	}

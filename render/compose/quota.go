@@ -190,22 +190,26 @@ func (t *translation) fit(m measure, workloads []workload) bool {
 		t.in.Report.Add(manifest.Finding{File: t.file, Key: "deploy.resources", Verdict: manifest.Approximated,
 			Reason: fmt.Sprintf("the services ask for %s where the namespace's quota for %s is %s: all are lowered to fit; raise spec.resources.defaultQuota of project.yaml", lowered.String(), m.what(), m.hard.String())})
 	}
-	for _, w := range workloads {
-		if w.ends {
-			continue
+	eachContainer(workloads, func(c *corev1.Container, w workload) {
+		switch {
+		case w.ends:
+		case soft(c, w):
+			m.set(c, share)
+		case over:
+			m.set(c, scale(m.of(c), m.hard, lowered))
 		}
+	})
+	return true
+}
+
+func eachContainer(workloads []workload, visit func(*corev1.Container, workload)) {
+	for _, w := range workloads {
 		for _, list := range [][]corev1.Container{w.pod.InitContainers, w.pod.Containers} {
 			for i := range list {
-				switch c := &list[i]; {
-				case soft(c, w):
-					m.set(c, share)
-				case over:
-					m.set(c, scale(m.of(c), m.hard, lowered))
-				}
+				visit(&list[i], w)
 			}
 		}
 	}
-	return true
 }
 
 // isUsual reports whether a container takes what the LimitRange gives, or what was derived from it.

@@ -91,7 +91,7 @@ func (t *translation) checkServiceValues(name string, v any) {
 		switch key {
 		case "replicas":
 			if n, ok := wholeNumber(own[key]); !ok || n < 0 {
-				t.valueProblem(at+".replicas", fmt.Sprintf("%v is not a whole number", own[key]), "write it as 2")
+				t.valueProblem(at+".replicas", fmt.Sprintf("%v is not a whole number", own[key]), "write it as 2, without quotes")
 			}
 		case "image":
 			if s, isText := own[key].(string); !isText || s == "" || strings.ContainsAny(s, " \t\n") {

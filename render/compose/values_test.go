@@ -19,6 +19,7 @@ func TestValuesAreChecked(t *testing.T) {
 		{"no mapping", services("web", "x"), "values.services.web: not a mapping"},
 		{"replicas", services("web", map[string]any{"replicas": 1.5}), "values.services.web.replicas: 1.5 is not a whole number"},
 		{"replicas text", services("web", map[string]any{"replicas": "two"}), "two is not a whole number"},
+		{"replicas in quotes", services("web", map[string]any{"replicas": "2"}), "2 is not a whole number (write it as 2, without quotes)"},
 		{"image", services("web", map[string]any{"image": "a b"}), "values.services.web.image"},
 		{"quantity", services("web", map[string]any{"resources": map[string]any{"limits": map[string]any{"memory": "lots"}}}), "lots is not a quantity"},
 		{"resource", services("web", map[string]any{"resources": map[string]any{"limits": map[string]any{"ram": "1Gi"}}}), "limits.ram: not a resource"},
