@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"catalyst.dev/catalyst/render/manifest"
 )
 
 // maxTrials bounds the search for one fault.
@@ -16,6 +18,9 @@ const maxTrials = 100
 // fault finds the one value for which compose-go refuses the documents. compose-go ranges over maps: of several faults it
 // names another each time, and an error must be the same for the same input.
 func (l *fileLoader) fault(ctx context.Context, env map[string]string, err error) error {
+	if problem := new(manifest.Problem); errors.As(err, &problem) {
+		return err // the loader's own, found in a fixed order
+	}
 	trials := 0
 	docs, at := l.docs, []string(nil)
 	sections := append([]string{"services"}, keysAt(docs, nil)...)
