@@ -3,7 +3,6 @@ package test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -12,29 +11,18 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"catalyst.dev/catalyst/test/stack"
 )
 
 // binary is the real program, built once for all tests of the package.
 var binary string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "catalyst-test-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	binary = filepath.Join(dir, "catalyst")
-	build := exec.Command("go", "build", "-o", binary, "../cmd/catalyst")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the binary: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	os.Exit(stack.WithCatalyst(func(path string) int {
+		binary = path
+		return m.Run()
+	}))
 }
 
 // result of one run of the program.

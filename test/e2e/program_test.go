@@ -17,6 +17,8 @@ import (
 	"github.com/sirupsen/logrus"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/yaml"
+
+	"catalyst.dev/catalyst/test/stack"
 )
 
 // binary is the real program, built once for all tests.
@@ -24,23 +26,10 @@ var binary string
 
 func TestMain(m *testing.M) {
 	logrus.SetLevel(logrus.ErrorLevel) // compose-go warns of what is none of a test's business
-	dir, err := os.MkdirTemp("", "catalyst-e2e-")
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	binary = filepath.Join(dir, "catalyst")
-	build := exec.Command("go", "build", "-o", binary, "../../cmd/catalyst")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the binary: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := os.RemoveAll(dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	}
-	os.Exit(code)
+	os.Exit(stack.WithCatalyst(func(path string) int {
+		binary = path
+		return m.Run()
+	}))
 }
 
 // render runs `catalyst render` into a folder, which it returns. Where the input is refused, the error is what it said.
