@@ -1,6 +1,7 @@
 package gitops
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -294,27 +295,34 @@ func (s *sweep) enqueue(ctx context.Context, jobs []queue.Job) error {
 	return s.loop.config.Enqueue(ctx, jobs)
 }
 
-// branches asks for the environments whose branch has moved on.
-func (s *sweep) branches(ctx context.Context) error {
-	type branch struct{ url, name string }
-	followers := map[branch][]*v1alpha1.Environment{}
-	names := map[*v1alpha1.Environment]map[branch]string{}
+// branch of a repository.
+type branch struct{ url, name string }
+
+// follower is an environment one of whose sources follows a branch.
+type follower struct {
+	environment *v1alpha1.Environment
+	source      string
+}
+
+func (s *sweep) followers() map[branch][]follower {
+	followers := map[branch][]follower{}
 	for _, p := range s.projects {
 		for _, env := range p.environments {
-			names[env] = map[branch]string{}
 			for _, src := range p.Spec.Sources {
 				at := env.Source(src.Name)
-				b := branch{src.RepositoryURL, at.Branch}
-				if b.name == "" {
-					b.name = src.Branch
-				}
 				if at.PRNumber == 0 && at.CommitSHA != "" {
-					followers[b] = append(followers[b], env)
-					names[env][b] = src.Name
+					b := branch{src.RepositoryURL, cmp.Or(at.Branch, src.Branch)}
+					followers[b] = append(followers[b], follower{env, src.Name})
 				}
 			}
 		}
 	}
+	return followers
+}
+
+// branches asks for the environments whose branch has moved on.
+func (s *sweep) branches(ctx context.Context) error {
+	followers := s.followers()
 	var errs []error
 	for _, b := range slices.SortedFunc(maps.Keys(followers), func(x, y branch) int { return strings.Compare(x.url+"\n"+x.name, y.url+"\n"+y.name) }) {
 		if err := pause(ctx, sweepPause); err != nil {
@@ -326,17 +334,18 @@ func (s *sweep) branches(ctx context.Context) error {
 			continue
 		}
 		var jobs []queue.Job
-		for _, env := range followers[b] {
-			last, known, err := s.last(ctx, env.Key())
+		for _, f := range followers[b] {
+			key := f.environment.Key()
+			last, known, err := s.last(ctx, key)
 			switch {
 			case err != nil:
 				return err
-			case env.Source(names[env][b]).CommitSHA == head,
+			case f.environment.Source(f.source).CommitSHA == head,
 				known && last.SourceSHA == head && settled(last.State),
-				!s.first(env.Key(), b.url+" "+b.name, head):
+				!s.first(key, b.url+" "+b.name, head):
 				continue
 			}
-			jobs = append(jobs, queue.Job{Kind: queue.KindBranch, Repository: b.url, Branch: b.name, Environment: env.Key().String()})
+			jobs = append(jobs, queue.Job{Kind: queue.KindBranch, Repository: b.url, Branch: b.name, Environment: key.String()})
 		}
 		errs = append(errs, s.enqueue(ctx, jobs))
 	}

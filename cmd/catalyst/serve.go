@@ -229,16 +229,7 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 	if err != nil {
 		return nil, nil, err
 	}
-	ssh, err := f.sourceSSH()
-	if err != nil {
-		return nil, nil, err
-	}
-	options := source.Options{Dir: filepath.Join(f.data, "sources"), AllowLocal: f.localSources, Logger: logger,
-		Auth: tokens.ofURL}
-	if ssh != nil {
-		options.SSH = ssh
-	}
-	sources, err := source.New(options)
+	sources, err := f.sources(tokens, logger)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -264,6 +255,19 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 	})
 	tokens.loop = loop
 	return loop, repo, err
+}
+
+// sources are the applications' repositories.
+func (f serveFlags) sources(tokens *credentials, logger *slog.Logger) (*source.Cache, error) {
+	ssh, err := f.sourceSSH()
+	if err != nil {
+		return nil, err
+	}
+	options := source.Options{Dir: filepath.Join(f.data, "sources"), AllowLocal: f.localSources, Logger: logger, Auth: tokens.ofURL}
+	if ssh != nil { // a nil client in an interface would not be none
+		options.SSH = ssh
+	}
+	return source.New(options)
 }
 
 // argoURL is the environments repository as Argo CD reaches it.

@@ -147,15 +147,3 @@ func (a *App) assertion() (string, error) {
 	}
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature), nil
 }
-
-// TokenOf is a function for Options.TokenOf: the token of the installation that a repository belongs to. An empty
-// installation has none.
-func (a *App) TokenOf(installationOf func(fullName string) string) func(context.Context, string) (string, error) {
-	return func(ctx context.Context, fullName string) (string, error) {
-		id := installationOf(fullName)
-		if id == "" {
-			return "", nil
-		}
-		return a.Token(ctx, id)
-	}
-}

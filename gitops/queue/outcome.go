@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -47,18 +46,6 @@ type Outcome struct {
 	At time.Time
 }
 
-// Filter selects outcomes; its zero value selects all.
-type Filter struct {
-	// Repository, exactly.
-	Repository string
-	// PRNumber, with Repository.
-	PRNumber int
-	// State is one of the State constants.
-	State string
-	// Limit is how many at most; 1000 when zero.
-	Limit int
-}
-
 // SaveOutcome replaces the outcome of its key.
 func (q *Queue) SaveOutcome(ctx context.Context, o Outcome) error {
 	if o.Key == "" {
@@ -77,77 +64,23 @@ func (q *Queue) SaveOutcome(ctx context.Context, o Outcome) error {
 	return nil
 }
 
-const selectOutcome = `SELECT key, repository, pr_number, source_sha, state, message, revision, report, at FROM catalyst_outcome`
-
 // Outcome returns the outcome of a key, or ErrNotFound.
 func (q *Queue) Outcome(ctx context.Context, key string) (Outcome, error) {
-	o, err := scanOutcome(q.reader.QueryRowContext(ctx, selectOutcome+` WHERE key = ?`, key))
+	o := Outcome{Key: key}
+	var report string
+	var at int64
+	err := q.reader.QueryRowContext(ctx, `SELECT repository, pr_number, source_sha, state, message, revision, report, at
+		FROM catalyst_outcome WHERE key = ?`, key).
+		Scan(&o.Repository, &o.PRNumber, &o.SourceSHA, &o.State, &o.Message, &o.Revision, &report, &at)
 	if errors.Is(err, sql.ErrNoRows) {
 		err = ErrNotFound
 	}
 	if err != nil {
 		return Outcome{}, fmt.Errorf("reading the outcome of %s: %w", key, err)
 	}
-	return o, nil
-}
-
-// Outcomes returns the outcomes that the filter selects, the newest first.
-func (q *Queue) Outcomes(ctx context.Context, f Filter) ([]Outcome, error) {
-	where, args := f.where()
-	rows, err := q.reader.QueryContext(ctx, selectOutcome+where, args...)
-	if err != nil {
-		return nil, fmt.Errorf("reading outcomes: %w", err)
-	}
-	defer rows.Close()
-	var outcomes []Outcome
-	for rows.Next() {
-		o, err := scanOutcome(rows)
-		if err != nil {
-			return nil, fmt.Errorf("reading outcomes: %w", err)
-		}
-		outcomes = append(outcomes, o)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("reading outcomes: %w", err)
-	}
-	return outcomes, nil
-}
-
-func (f Filter) where() (string, []any) {
-	var terms []string
-	var args []any
-	add := func(term string, arg any) {
-		terms, args = append(terms, term), append(args, arg)
-	}
-	if f.Repository != "" {
-		add("repository = ?", f.Repository)
-	}
-	if f.PRNumber != 0 {
-		add("pr_number = ?", f.PRNumber)
-	}
-	if f.State != "" {
-		add("state = ?", f.State)
-	}
-	clause := ""
-	if len(terms) > 0 {
-		clause = " WHERE " + strings.Join(terms, " AND ")
-	}
-	const most = 1000
-	limit := f.Limit
-	if limit <= 0 {
-		limit = most
-	}
-	return clause + " ORDER BY at DESC, key LIMIT ?", append(args, limit)
-}
-
-func scanOutcome(row interface{ Scan(...any) error }) (Outcome, error) {
-	var o Outcome
-	var report string
-	var at int64
-	err := row.Scan(&o.Key, &o.Repository, &o.PRNumber, &o.SourceSHA, &o.State, &o.Message, &o.Revision, &report, &at)
 	if report != "" {
 		o.Report = json.RawMessage(report)
 	}
 	o.At = time.UnixMilli(at).UTC()
-	return o, err
+	return o, nil
 }

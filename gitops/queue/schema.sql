@@ -17,4 +17,3 @@ CREATE TABLE IF NOT EXISTS catalyst_outcome (
     report     text NOT NULL, -- JSON, or empty
     at         bigint NOT NULL -- milliseconds since 1970
 );
-CREATE INDEX IF NOT EXISTS catalyst_outcome_repository ON catalyst_outcome (repository, pr_number);

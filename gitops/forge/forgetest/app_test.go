@@ -1,6 +1,7 @@
 package forgetest_test
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -54,7 +55,7 @@ func TestAppSeesItsRepositories(t *testing.T) {
 	s.Install(forgetest.App{ID: "12", Key: public, Installation: "345", Repositories: []string{shop}})
 	app := newApp(t, "12", key, forge.Options{BaseURL: c.BaseURL})
 	g, err := forge.NewGitHub(forge.Options{BaseURL: c.BaseURL, Token: "the-server's",
-		TokenOf: app.TokenOf(func(string) string { return "345" })})
+		TokenOf: func(ctx context.Context, _ string) (string, error) { return app.Token(ctx, "345") }})
 	if err != nil {
 		t.Fatal(err)
 	}
