@@ -14,7 +14,11 @@ func WithCatalyst(run func(binary string) int) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
+	defer func() {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}()
 	binary := filepath.Join(dir, "catalyst")
 	build := exec.Command("go", "build", "-o", binary, "catalyst.dev/catalyst/cmd/catalyst")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
