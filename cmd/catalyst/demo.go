@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -59,15 +58,16 @@ func newDemo(p *program) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Open, update and close pull requests against a server that was started with --demo",
+		Long: `Open, update and close pull requests against a server that was started with --demo. A server that is just
+starting is waited for.`,
 		Example: `  catalyst serve --demo &
   catalyst demo`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			address, err := os.ReadFile(filepath.Join(data, demoForgeURL))
-			if err != nil {
-				return hinted{fmt.Errorf("finding the demo's forge: %w", err), "start the server first: make run"}
+			g := guide{program: p, api: c}
+			if err := g.await(cmd.Context(), data); err != nil {
+				return err
 			}
-			g := guide{program: p, api: c, forge: forgetest.Client{BaseURL: strings.TrimSpace(string(address))}}
 			if err := g.run(cmd.Context()); err != nil {
 				return err
 			}
