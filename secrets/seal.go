@@ -26,6 +26,9 @@ const (
 	AnnotationCertificate = "catalyst.dev/seal-certificate"
 )
 
+// argocdPrefix of annotations that speak to Argo CD. It applies the SealedSecret: waves and hooks belong there.
+const argocdPrefix = "argocd.argoproj.io/"
+
 // Sealer turns Secrets into SealedSecrets for one certificate. It is safe for concurrent use.
 type Sealer struct {
 	// Certificate that values are sealed for.
@@ -178,17 +181,27 @@ func (s *Sealer) sealedSecret(secret *unstructured.Unstructured, data map[string
 	sealed.SetName(secret.GetName())
 	sealed.SetNamespace(secret.GetNamespace())
 	sealed.SetLabels(secret.GetLabels())
+	annotations := secret.GetAnnotations() // a copy
+	maps.DeleteFunc(annotations, func(key, _ string) bool { return !strings.HasPrefix(key, argocdPrefix) })
 	if s.MACKey != nil {
-		sealed.SetAnnotations(map[string]string{AnnotationMACs: string(encoded), AnnotationCertificate: s.Certificate.Fingerprint})
+		if annotations == nil {
+			annotations = map[string]string{}
+		}
+		annotations[AnnotationMACs], annotations[AnnotationCertificate] = string(encoded), s.Certificate.Fingerprint
+	}
+	if len(annotations) > 0 {
+		sealed.SetAnnotations(annotations)
 	}
 	return sealed, nil
 }
 
-// templateAnnotations are the Secret's without those that widen the scope or hold a copy of the plaintext.
+// templateAnnotations are the Secret's without those that widen the scope, that hold a copy of the plaintext, or that
+// speak to Argo CD.
 func templateAnnotations(secret *unstructured.Unstructured) map[string]string {
 	annotations := secret.GetAnnotations() // a copy
 	maps.DeleteFunc(annotations, func(key, _ string) bool {
-		return strings.HasPrefix(key, "sealedsecrets.bitnami.com/") || strings.HasSuffix(key, "/last-applied-configuration")
+		return strings.HasPrefix(key, "sealedsecrets.bitnami.com/") || strings.HasSuffix(key, "/last-applied-configuration") ||
+			strings.HasPrefix(key, argocdPrefix)
 	})
 	return annotations
 }

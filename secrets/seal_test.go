@@ -48,7 +48,8 @@ func newSecret(data map[string]any) *unstructured.Unstructured {
 	return &unstructured.Unstructured{Object: map[string]any{
 		"apiVersion": "v1", "kind": "Secret", "type": "Opaque", "immutable": true,
 		"metadata": map[string]any{"name": "db", "namespace": "acme-shop-pr-1",
-			"annotations": map[string]any{"sealedsecrets.bitnami.com/cluster-wide": "true", "keep": "me"}},
+			"annotations": map[string]any{"sealedsecrets.bitnami.com/cluster-wide": "true", "keep": "me",
+				"argocd.argoproj.io/sync-wave": "-80"}},
 		"stringData": data,
 	}}
 }
@@ -108,6 +109,9 @@ func TestSeal(t *testing.T) {
 		"name": "db", "namespace": "acme-shop-pr-1", "annotations": map[string]any{"keep": "me"}}}
 	if diff := cmp.Diff(wantTemplate, template); diff != "" {
 		t.Errorf("template (-want +got)\n%s", diff)
+	}
+	if got := first.GetAnnotations()["argocd.argoproj.io/sync-wave"]; got != "-80" {
+		t.Errorf("the SealedSecret is in wave %q, want the Secret's, -80", got)
 	}
 	if again := mustSeal(t, s, newSecret(map[string]any{"a": "1", "b": "2"}), first, nil); !cmp.Equal(first, again) {
 		t.Error("an unchanged Secret was sealed anew")
