@@ -57,6 +57,26 @@ func TestWavesFollowTheOrder(t *testing.T) {
 	}
 }
 
+// Argo CD runs PreSync hooks before anything of the sync, so also before the Namespace that they are in.
+func TestEarlyHooksComeAfterTheNamespace(t *testing.T) {
+	hook := func(name, phases, wave string) *unstructured.Unstructured {
+		obj := object("batch/v1", "Job", name)
+		obj.SetAnnotations(map[string]string{manifest.AnnotationHook: phases, manifest.AnnotationSyncWave: wave})
+		return obj
+	}
+	objs := []*unstructured.Unstructured{hook("last", "PreSync", "100"), hook("first", "PreSync, PostSync", "-5"), hook("also-first", "PreSync,Sync", "-5"),
+		hook("after", "PostSync", "7"), hook("during", "Sync", "3")}
+	manifest.SetWaves(objs)
+	got := map[string]string{}
+	for _, o := range objs {
+		got[o.GetName()] = o.GetAnnotations()[manifest.AnnotationHook] + " " + o.GetAnnotations()[manifest.AnnotationSyncWave]
+	}
+	want := map[string]string{"first": "Sync,PostSync -59", "also-first": "Sync -59", "last": "Sync -58", "after": "PostSync 7", "during": "Sync 3"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestMetadataLeavesSelectorsAlone(t *testing.T) {
 	d := object("apps/v1", "Deployment", "web")
 	d.Object["spec"] = map[string]any{

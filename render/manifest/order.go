@@ -2,8 +2,10 @@ package manifest
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
@@ -58,9 +60,10 @@ func Sort(objs []*unstructured.Unstructured) {
 	})
 }
 
-// SetWaves gives every object a sync wave. A template's own wave is kept within ±50; hooks are left as they are, as their
-// waves count within their phase only; the Namespace always goes first.
+// SetWaves gives every object a sync wave. A template's own wave is kept within ±50; hooks keep theirs, as it counts
+// within their phase only; the Namespace always goes first.
 func SetWaves(objs []*unstructured.Unstructured) {
+	setEarly(objs)
 	for _, obj := range objs {
 		annotations := obj.GetAnnotations()
 		if annotations[AnnotationHook] != "" && obj.GetKind() != "Namespace" {
@@ -76,4 +79,36 @@ func SetWaves(objs []*unstructured.Unstructured) {
 		annotations[AnnotationSyncWave] = strconv.Itoa(wave)
 		obj.SetAnnotations(annotations)
 	}
+}
+
+// The hooks that a template wants before the sync, between what everything needs and the workloads.
+const firstEarly, lastEarly = -59, -51
+
+// setEarly moves PreSync hooks into the sync itself: Argo CD runs that phase before there is a Namespace, and a new
+// environment would never get one. Their order stays; beyond nine different waves the last ones share one.
+func setEarly(objs []*unstructured.Unstructured) {
+	early := map[*unstructured.Unstructured]int{}
+	for _, obj := range objs {
+		if slices.Contains(hookPhases(obj), "PreSync") && obj.GetKind() != "Namespace" {
+			early[obj], _ = strconv.Atoi(obj.GetAnnotations()[AnnotationSyncWave]) // none, or no number, is 0 to Argo CD too
+		}
+	}
+	waves := slices.Compact(slices.Sorted(maps.Values(early)))
+	for obj, own := range early {
+		rank, _ := slices.BinarySearch(waves, own)
+		phases := slices.DeleteFunc(hookPhases(obj), func(p string) bool { return p == "PreSync" || p == "Sync" })
+		annotations := obj.GetAnnotations()
+		annotations[AnnotationHook] = strings.Join(append([]string{"Sync"}, phases...), ",")
+		annotations[AnnotationSyncWave] = strconv.Itoa(min(firstEarly+rank, lastEarly))
+		obj.SetAnnotations(annotations)
+	}
+}
+
+// hookPhases are the phases of Argo CD's syncs that an object is a hook of.
+func hookPhases(obj *unstructured.Unstructured) []string {
+	phases := strings.Split(obj.GetAnnotations()[AnnotationHook], ",")
+	for i := range phases {
+		phases[i] = strings.TrimSpace(phases[i])
+	}
+	return phases
 }
