@@ -183,7 +183,11 @@ func (d deployment) sourceCommit(ctx context.Context, docs Documents) (sourceCom
 	if at.CommitSHA == "" {
 		return sourceCommit{}, nil
 	}
-	commit, err := d.loop.config.Sources.Commit(ctx, src.RepositoryURL, at.CommitSHA)
+	sources, err := d.loop.sources(docs.Project)
+	if err != nil {
+		return sourceCommit{}, err
+	}
+	commit, err := sources.Commit(ctx, src.RepositoryURL, at.CommitSHA)
 	if err != nil {
 		return sourceCommit{}, fmt.Errorf("reading commit %s of %s: %w", at.CommitSHA, src.Name, err)
 	}

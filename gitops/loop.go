@@ -33,6 +33,9 @@ type Config struct {
 	Repository *repository.Repository
 	// Sources fetches application commits.
 	Sources *source.Cache
+	// Installed fetches them for the projects that name a GitHub App installation, with its token alone; nil where there is
+	// no App: Sources serves all projects then. Each installation has a cache of its own: what one may read another may not.
+	Installed func(installation string) (*source.Cache, error)
 	// Forge says what a pull request is now.
 	Forge Forge
 	// Render renders one environment, contained.
@@ -178,12 +181,16 @@ func (l *Loop) fail(ctx context.Context, o Outcome, cause error) error {
 // sourceTrees fetches every source of a project at the environment's commits.
 func (l *Loop) sourceTrees(ctx context.Context, docs Documents) (map[string]fs.FS, error) {
 	trees := map[string]fs.FS{}
+	sources, err := l.sources(docs.Project)
+	if err != nil {
+		return nil, err
+	}
 	for _, src := range docs.Project.Spec.Sources {
 		at := docs.Environment.Source(src.Name)
 		if at.CommitSHA == "" {
 			continue // no template needs a source that no environment names
 		}
-		tree, err := l.config.Sources.Tree(ctx, src.RepositoryURL, at.CommitSHA)
+		tree, err := sources.Tree(ctx, src.RepositoryURL, at.CommitSHA)
 		if err != nil {
 			return nil, fmt.Errorf("fetching source %s of %s: %w", src.Name, docs.Environment.Key(), err)
 		}

@@ -3,7 +3,11 @@ package gitops
 import (
 	"context"
 	"net/url"
+	"slices"
 	"strings"
+
+	"catalyst.dev/catalyst/api/v1alpha1"
+	"catalyst.dev/catalyst/gitops/source"
 )
 
 // personalToken stands for the server's own token where a project could name an installation.
@@ -26,30 +30,41 @@ func repositoryID(raw string) string {
 	return strings.ToLower(host + "/" + p)
 }
 
-// Installation is the GitHub App installation that may read a repository, by the projects that have it as a source; empty
-// for the server's own token.
-func (l *Loop) Installation(ctx context.Context, repositoryURL string) (string, error) {
-	return l.installation(ctx, func(url string) bool { return sameRepository(url, repositoryURL) })
+// installationOf is the GitHub App installation that a project's sources are read with; empty for the server's own token.
+func installationOf(p *v1alpha1.Project) string {
+	if id := p.Spec.GitHubInstallationID; id != personalToken {
+		return id
+	}
+	return ""
 }
 
-// InstallationOf is Installation by owner/name, as the forge knows the repository.
+// sources are the commits that a project may read.
+func (l *Loop) sources(p *v1alpha1.Project) (*source.Cache, error) {
+	return l.sourcesOf(installationOf(p))
+}
+
+func (l *Loop) sourcesOf(installation string) (*source.Cache, error) {
+	if installation == "" || l.config.Installed == nil {
+		return l.config.Sources, nil
+	}
+	return l.config.Installed(installation)
+}
+
+// InstallationOf is the GitHub App installation that the forge is asked with about owner/name, by the projects that have it
+// as a source; empty for the server's own token.
 func (l *Loop) InstallationOf(ctx context.Context, fullName string) (string, error) {
-	return l.installation(ctx, func(url string) bool {
-		name, ok := forgeName(url)
-		return ok && strings.EqualFold(name, fullName)
-	})
-}
-
-func (l *Loop) installation(ctx context.Context, is func(url string) bool) (string, error) {
 	projects, _, err := l.View().Projects(ctx)
 	if err != nil {
 		return "", err
 	}
 	for _, p := range projects {
-		for _, src := range p.Spec.Sources {
-			if id := p.Spec.GitHubInstallationID; id != "" && id != personalToken && is(src.RepositoryURL) {
-				return id, nil
-			}
+		id := installationOf(p)
+		is := func(src v1alpha1.Source) bool {
+			name, ok := forgeName(src.RepositoryURL)
+			return ok && strings.EqualFold(name, fullName)
+		}
+		if id != "" && slices.ContainsFunc(p.Spec.Sources, is) {
+			return id, nil
 		}
 	}
 	return "", nil

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -295,8 +294,8 @@ func (s *sweep) enqueue(ctx context.Context, jobs []queue.Job) error {
 	return s.loop.config.Enqueue(ctx, jobs)
 }
 
-// branch of a repository.
-type branch struct{ url, name string }
+// branch of a repository, as an installation reads it.
+type branch struct{ installation, url, name string }
 
 // follower is an environment one of whose sources follows a branch.
 type follower struct {
@@ -311,7 +310,7 @@ func (s *sweep) followers() map[branch][]follower {
 			for _, src := range p.Spec.Sources {
 				at := env.Source(src.Name)
 				if at.PRNumber == 0 && at.CommitSHA != "" {
-					b := branch{src.RepositoryURL, cmp.Or(at.Branch, src.Branch)}
+					b := branch{installationOf(p.Project), src.RepositoryURL, cmp.Or(at.Branch, src.Branch)}
 					followers[b] = append(followers[b], follower{env, src.Name})
 				}
 			}
@@ -324,11 +323,18 @@ func (s *sweep) followers() map[branch][]follower {
 func (s *sweep) branches(ctx context.Context) error {
 	followers := s.followers()
 	var errs []error
-	for _, b := range slices.SortedFunc(maps.Keys(followers), func(x, y branch) int { return strings.Compare(x.url+"\n"+x.name, y.url+"\n"+y.name) }) {
+	for _, b := range slices.SortedFunc(maps.Keys(followers), func(x, y branch) int {
+		return cmp.Or(cmp.Compare(x.url, y.url), cmp.Compare(x.name, y.name), cmp.Compare(x.installation, y.installation))
+	}) {
 		if err := pause(ctx, sweepPause); err != nil {
 			return err
 		}
-		head, err := s.loop.config.Sources.Resolve(ctx, b.url, b.name)
+		sources, err := s.loop.sourcesOf(b.installation)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		head, err := sources.Resolve(ctx, b.url, b.name)
 		if err != nil {
 			errs = append(errs, err)
 			continue

@@ -111,7 +111,7 @@ func (l *Loop) otherSources(ctx context.Context, m match, existing *v1alpha1.Env
 		if s.Name == m.source.Name || existing != nil && existing.Source(s.Name).CommitSHA != "" {
 			continue
 		}
-		resolved, err := l.head(ctx, s, "")
+		resolved, err := l.head(ctx, m.project, s, "")
 		if err != nil {
 			return nil, err
 		}
@@ -121,11 +121,15 @@ func (l *Loop) otherSources(ctx context.Context, m match, existing *v1alpha1.Env
 }
 
 // head is a source at the tip of a branch; of its own branch when that is empty.
-func (l *Loop) head(ctx context.Context, s v1alpha1.Source, branch string) (v1alpha1.EnvironmentSource, error) {
+func (l *Loop) head(ctx context.Context, p *v1alpha1.Project, s v1alpha1.Source, branch string) (v1alpha1.EnvironmentSource, error) {
 	if branch == "" {
 		branch = s.Branch
 	}
-	sha, err := l.config.Sources.Resolve(ctx, s.RepositoryURL, branch)
+	sources, err := l.sources(p)
+	if err != nil {
+		return v1alpha1.EnvironmentSource{}, err
+	}
+	sha, err := sources.Resolve(ctx, s.RepositoryURL, branch)
 	if err != nil {
 		return v1alpha1.EnvironmentSource{}, fmt.Errorf("finding the head of %s of source %s: %w", branch, s.Name, err)
 	}
@@ -165,7 +169,7 @@ func (l *Loop) push(ctx context.Context, cloneURL, branch string, cause Cause, s
 			if err != nil || !follows(env, m.source, branch) {
 				continue // a broken environment is reported where environments are listed
 			}
-			errs = append(errs, l.moveTo(ctx, env, m.source, branch, cause))
+			errs = append(errs, l.moveTo(ctx, env, m, branch, cause))
 		}
 	}
 	return errors.Join(errs...)
@@ -181,15 +185,15 @@ func follows(env *v1alpha1.Environment, src v1alpha1.Source, branch string) bool
 	return at.PRNumber == 0 && followed == branch
 }
 
-func (l *Loop) moveTo(ctx context.Context, env *v1alpha1.Environment, src v1alpha1.Source, branch string, cause Cause) error {
-	at, err := l.head(ctx, src, branch)
+func (l *Loop) moveTo(ctx context.Context, env *v1alpha1.Environment, m match, branch string, cause Cause) error {
+	at, err := l.head(ctx, m.project, m.source, branch)
 	if err != nil {
 		return err
 	}
 	return deployment{
 		loop: l, key: env.Key(), cause: cause, action: ActionUpdate, outcome: Outcome{SourceSHA: at.CommitSHA},
 		desire: func(existing *v1alpha1.Environment) *v1alpha1.Environment {
-			if existing == nil || !follows(existing, src, branch) {
+			if existing == nil || !follows(existing, m.source, branch) {
 				return nil
 			}
 			moved := existing.DeepCopy()
@@ -217,7 +221,7 @@ func (l *Loop) Environment(ctx context.Context, key v1alpha1.EnvironmentKey, cau
 	var heads []v1alpha1.EnvironmentSource
 	for _, s := range project.Spec.Sources {
 		if at := env.Source(s.Name); at.CommitSHA == "" {
-			resolved, err := l.head(ctx, s, at.Branch)
+			resolved, err := l.head(ctx, project, s, at.Branch)
 			if err != nil {
 				return l.fail(ctx, Outcome{Key: key}, err)
 			}

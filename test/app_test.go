@@ -65,10 +65,9 @@ func newPrivateForge(t *testing.T) *privateForge {
 	return f
 }
 
-// The real server reads a private repository, over the API and by Git, with the tokens of the installation that its project
-// names; and it gives no token to a host that a project made up.
-func TestServerAsGitHubApp(t *testing.T) {
-	f := newPrivateForge(t)
+// installed makes the App's key, its file, and its one installation, which may read the swept repository.
+func (f *privateForge) installed(t *testing.T) (keyFile string) {
+	t.Helper()
 	if err := f.CreateRepository(t.Context(), sweptRepository, settings("0")); err != nil {
 		t.Fatal(err)
 	}
@@ -81,6 +80,48 @@ func TestServerAsGitHubApp(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Install(forgetest.App{ID: "12", Key: &key.PublicKey, Installation: "345", Repositories: []string{sweptRepository}})
+	return file
+}
+
+// A project that does not name the installation cannot read what only that may, neither with its token nor from what was
+// fetched for others.
+func TestAppReadsForItsOwnProjects(t *testing.T) {
+	f := newPrivateForge(t)
+	file := f.installed(t)
+	git := gitopstest.NewServer(t)
+	git.InitBare("environments")
+	shop := fmt.Sprintf(sweptProject, f.CloneURL(sweptRepository), "max: 5")
+	git.Commit("environments", "main", "Begin", map[string]string{
+		"catalyst.yaml":           sweptPlatform,
+		"projects/acme/shop.yaml": strings.Replace(shop, "spec:", "spec:\n  githubInstallationId: \"345\"", 1),
+		"environments/acme/shop/staging/environment.yaml": strings.Replace(sweptStaging, ", commitSha: %s", "", 1),
+	}, time.Unix(1_700_000_000, 0))
+	log := &logBuffer{}
+	startServer(t, log, []string{"CATALYST_GITHUB_WEBHOOK_SECRET=s", "CATALYST_API_TOKEN=t", "CATALYST_GITHUB_TOKEN=the-servers-own",
+		"TOKEN_ENCRYPTION_KEY=" + strings.Repeat("0123456789abcdef", 4)},
+		"--environments-repo", git.URL("environments"), "--github-api", f.url, "--github-app-id", "12", "--github-app-key", file, "--poll", "1s")
+	eventually(t, "staging is committed", func() bool {
+		return strings.Contains(git.Git("environments", "log", "--format=%B", "main"), "Catalyst-Environment: acme/shop/staging")
+	})
+	head := strings.TrimSpace(git.Git("environments", "log", "-1", "--format=%(trailers:key=Argocd-reference-commit-sha,valueonly)", "main"))
+	rename := strings.NewReplacer("acme", "spies", "shop", "copy")
+	git.Commit("environments", "main", "Look into another's repository", map[string]string{
+		"projects/spies/copy.yaml":                         strings.Replace(strings.Replace(shop, "name: shop", "name: copy", 1), "namespace: acme", "namespace: spies", 1),
+		"environments/spies/copy/staging/environment.yaml": rename.Replace(fmt.Sprintf(sweptStaging, head)),
+	}, time.Unix(1_700_000_100, 0))
+	eventually(t, "the spy is refused", func() bool {
+		return f.refused.Load() > 0 && strings.Contains(log.String(), `"environment":"spies/copy/staging","state":"failed"`)
+	})
+	if files := git.Git("environments", "ls-tree", "-r", "--name-only", "main", "environments/spies"); strings.Contains(files, "manifests") {
+		t.Errorf("another project's private repository is rendered: %s", files)
+	}
+}
+
+// The real server reads a private repository, over the API and by Git, with the tokens of the installation that its project
+// names; and it gives no token to a host that a project made up.
+func TestServerAsGitHubApp(t *testing.T) {
+	f := newPrivateForge(t)
+	file := f.installed(t)
 	var stolen atomic.Int64
 	thief := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "" {

@@ -56,27 +56,33 @@ func (c *credentials) ofRepository(ctx context.Context, fullName string) (string
 	return c.app.Token(ctx, installation)
 }
 
-// ofURL is what a source is fetched with; nil for nothing.
-func (c *credentials) ofURL(raw string) *source.Auth {
+// ofInstallation is what the projects of an installation are given for a URL.
+func (c *credentials) ofInstallation(raw, installation string) *source.Auth {
 	const longest = 30 * time.Second
-	u, err := url.Parse(raw)
-	if err != nil || !strings.EqualFold(u.Host, c.host) || u.Scheme != "https" && u.Scheme != c.scheme {
+	if !c.isFor(raw) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), longest)
 	defer cancel()
-	token := c.token
-	installation, err := c.loop.Installation(ctx, raw)
-	if err == nil && installation != "" && c.app != nil {
-		token, err = c.app.Token(ctx, installation)
-	}
+	token, err := c.app.Token(ctx, installation)
 	if err != nil {
 		// The fetch says that it was refused; this says why.
 		c.logger.Error("there is no token for a source", "repository", raw, "error", err)
 		return nil
 	}
-	if token == "" {
+	return c.authOf(raw, token)
+}
+
+// authOf is what a source is fetched with; nil for nothing.
+func (c *credentials) authOf(raw, token string) *source.Auth {
+	if token == "" || !c.isFor(raw) {
 		return nil
 	}
 	return &source.Auth{Username: "x-access-token", Password: token}
+}
+
+// isFor reports whether a URL is of the host that tokens are for.
+func (c *credentials) isFor(raw string) bool {
+	u, err := url.Parse(raw)
+	return err == nil && strings.EqualFold(u.Host, c.host) && (u.Scheme == "https" || u.Scheme == c.scheme)
 }

@@ -21,7 +21,6 @@ import (
 	"catalyst.dev/catalyst/gitops/forge"
 	"catalyst.dev/catalyst/gitops/queue"
 	"catalyst.dev/catalyst/gitops/repository"
-	"catalyst.dev/catalyst/gitops/source"
 	"catalyst.dev/catalyst/render/worker"
 	"catalyst.dev/catalyst/secrets"
 	"catalyst.dev/catalyst/server"
@@ -229,7 +228,11 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 	if err != nil {
 		return nil, nil, err
 	}
-	sources, err := f.sources(tokens, logger)
+	kept, err := newCaches(f, tokens, logger)
+	if err != nil {
+		return nil, nil, err
+	}
+	sources, err := kept.own()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -238,7 +241,7 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 		return nil, nil, err
 	}
 	loop, err := gitops.New(gitops.Config{
-		Repository: repo, Sources: sources, Forge: github, Render: pool.Render,
+		Repository: repo, Sources: sources, Installed: kept.perInstallation(), Forge: github, Render: pool.Render,
 		Record: func(ctx context.Context, o gitops.Outcome) error {
 			return q.SaveOutcome(ctx, outcomeRow(o, time.Now()))
 		},
@@ -255,19 +258,6 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 	})
 	tokens.loop = loop
 	return loop, repo, err
-}
-
-// sources are the applications' repositories.
-func (f serveFlags) sources(tokens *credentials, logger *slog.Logger) (*source.Cache, error) {
-	ssh, err := f.sourceSSH()
-	if err != nil {
-		return nil, err
-	}
-	options := source.Options{Dir: filepath.Join(f.data, "sources"), AllowLocal: f.localSources, Logger: logger, Auth: tokens.ofURL}
-	if ssh != nil { // a nil client in an interface would not be none
-		options.SSH = ssh
-	}
-	return source.New(options)
 }
 
 // argoURL is the environments repository as Argo CD reaches it.
