@@ -2,6 +2,7 @@ package gitops
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
@@ -88,8 +89,8 @@ func touched(ctx context.Context, seen, now *View) ([]v1alpha1.EnvironmentKey, e
 	return keys, nil
 }
 
-// outdated reports whether an environment was rendered from other input than it has now. What cannot be read is left
-// to its own job, which says so.
+// outdated reports whether an environment was rendered from other input than it has now, or failed since with the commit
+// that it has: its input was broken, and is mended again. What cannot be read is left to its own job, which says so.
 func (l *Loop) outdated(ctx context.Context, view *View, key v1alpha1.EnvironmentKey) (bool, error) {
 	env, err := view.Environment(ctx, key)
 	if err != nil {
@@ -107,5 +108,13 @@ func (l *Loop) outdated(ctx context.Context, view *View, key v1alpha1.Environmen
 	if err != nil {
 		return false, err
 	}
-	return last.Catalyst.InputDigest != want, nil
+	if last.Catalyst.InputDigest != want || l.config.Last == nil {
+		return last.Catalyst.InputDigest != want, nil
+	}
+	outcome, known, err := l.config.Last(ctx, key)
+	// A failure at another commit is a pull request's newer one: that it failed stays to be seen.
+	at := func(src v1alpha1.EnvironmentSource) bool {
+		return outcome.SourceSHA == "" || src.CommitSHA == outcome.SourceSHA
+	}
+	return known && outcome.State == StateFailed && slices.ContainsFunc(env.Spec.Sources, at), err
 }
