@@ -36,6 +36,7 @@ func TestEnvironmentVerbs(t *testing.T) {
 		"yaml":       {"env list -o yaml", 0, []string{"broken:\n- error: |-\n    spec.sources"}},
 		"other form": {"env list -o xml", 1, []string{"not table, json or yaml"}},
 		"broken":     {"env get acme/blog/pr-1", 0, []string{"Broken:", "projects/acme/blog.yaml: spec.sources: required"}},
+		"no verb":    {"env lst", 1, []string{`unknown command "lst"`}},
 		"no name":    {"env get shop", 1, []string{"hint: write it as team/project/environment"}},
 		"names":      {"__complete env get acme/", 0, []string{"acme/shop/pr-1\nacme/shop/pr-2\n:4"}},
 		"no names":   {"__complete env history beta/", 0, []string{":4"}},

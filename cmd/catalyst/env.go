@@ -16,6 +16,7 @@ import (
 
 func newEnvironment(p *program) *cobra.Command {
 	cmd := &cobra.Command{Use: "env", Short: "Environments: list, get, history",
+		Args: cobra.NoArgs, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		Example: "  catalyst env list\n  catalyst env get acme/shop/pr-12 -o yaml\n  catalyst env history acme/shop/pr-12"}
 	c := &apiClient{}
 	c.register(p, cmd)

@@ -143,7 +143,7 @@ func (p *program) serve(ctx context.Context, f serveFlags) error {
 	}
 	listener, err := net.Listen("tcp", f.listen)
 	if err != nil {
-		return fmt.Errorf("listening on %s: %w", f.listen, err)
+		return hinted{fmt.Errorf("listening on %s: %w", f.listen, err), "does another server run there? --listen takes another address"}
 	}
 	defer func() { _ = listener.Close() }() // the server closes it; this is for what fails before
 	group, ctx := errgroup.WithContext(ctx)
