@@ -107,6 +107,7 @@ func (c *checker) object(obj *unstructured.Unstructured) {
 		return
 	}
 	c.place(obj)
+	c.names(obj)
 	c.annotations(obj)
 	c.reference(obj)
 	switch obj.GroupVersionKind().GroupKind().String() {

@@ -56,6 +56,30 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestCheckNames(t *testing.T) {
+	for name, tc := range map[string]struct{ apiVersion, kind, metadata, rule string }{
+		"dots":             {"v1", "ConfigMap", "{name: a.b-c.d}", ""},
+		"path":             {"v1", "ConfigMap", `{name: "../../x"}`, "schema"},
+		"upper case":       {"v1", "ConfigMap", "{name: Web}", "schema"},
+		"too long":         {"v1", "ConfigMap", "{name: " + strings.Repeat("a", 254) + "}", "schema"},
+		"line break":       {"v1", "ConfigMap", `{name: "a\nb"}`, "schema"},
+		"service":          {"v1", "Service", "{name: a.b}", "schema"},
+		"label":            {"v1", "ConfigMap", "{name: a, labels: {example.com/tier: web_1}}", ""},
+		"label's key":      {"v1", "ConfigMap", "{name: a, labels: {a b: c}}", "schema"},
+		"label's value":    {"v1", "ConfigMap", "{name: a, labels: {a: b c}}", "schema"},
+		"too long a label": {"v1", "ConfigMap", "{name: a, labels: {a: " + strings.Repeat("a", 64) + "}}", "schema"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			objs, err := manifest.Decode("a.yaml", []byte("apiVersion: "+tc.apiVersion+"\nkind: "+tc.kind+"\nmetadata: "+tc.metadata))
+			if err != nil {
+				t.Fatal(err)
+			}
+			manifest.Metadata{Namespace: "demo"}.Apply(objs)
+			verify(t, policy.Check(scope(), objs), tc.rule)
+		})
+	}
+}
+
 func TestCheckAnnotations(t *testing.T) {
 	for name, tc := range map[string]struct{ kind, annotation, rule string }{
 		"wave":         {"ConfigMap", `argocd.argoproj.io/sync-wave: "1"`, ""},
