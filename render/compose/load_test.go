@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"catalyst.dev/catalyst/render/compose"
 	"catalyst.dev/catalyst/render/manifest"
 	"catalyst.dev/catalyst/test/corpus"
@@ -95,4 +97,23 @@ func TestFilesOfTheSourceLoad(t *testing.T) {
 		"common/web.env":   "A=b\n",
 	}
 	renderApp(t, files, inFolder)
+}
+
+// The text of block scalars is the command that runs: it must come through as YAML gives it.
+func TestBlockTextIsKept(t *testing.T) {
+	tests := []struct{ name, yaml, want string }{
+		{"folded with indented lines", ">\n      sh -c '\n        until ready; do\n          sleep 2;\n        done'\n", "\n  until ready; do\n    sleep 2;\n  done"},
+		{"folded", ">\n      sh -c 'one\n      two'\n", "one two"},
+		{"literal with a tab first", "|\n      sh -c '\n      \ttab\n        two'\n", "\n\ttab\n  two"},
+		{"plain over paragraphs", "sh -c 'one\n\n      two'\n", "one\ntwo"},
+		{"quoted", "\"sh -c '\\n\\tone'\"\n", "\n\tone"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			app := translate(t, "services:\n  web:\n    image: busybox\n    command: "+tt.yaml, nil, nil)
+			if diff := cmp.Diff([]string{"sh", "-c", tt.want}, app.container(t, "web").Args); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
 }

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -16,6 +17,9 @@ func expandAliases(n *yaml.Node) *yaml.Node {
 	out.Content = nil
 	if out.Kind == yaml.ScalarNode && out.Tag == "!!null" && out.Value == "" {
 		out.Value = "null" // the encoder writes an empty one in a flow mapping as empty text
+	}
+	if out.Kind == yaml.ScalarNode && (out.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0 || out.Tag == "!!str" && strings.ContainsAny(out.Value, "\n\t")) {
+		out.Style = out.Style&yaml.TaggedStyle | yaml.DoubleQuotedStyle // the encoder's blocks gain line breaks, or cannot be read again
 	}
 	for _, c := range n.Content {
 		out.Content = append(out.Content, expandAliases(c))
