@@ -19,11 +19,20 @@ const (
 	volumesPath = "/.catalyst/volumes"
 )
 
-// emptyImages have nothing in the folders that their volumes are mounted on, or fill them themselves when they start:
-// filling their volumes would only cost time.
+// emptyImages have nothing in the folders that their data is kept in, or fill them themselves when they start: filling such
+// volumes would only cost time.
 var emptyImages = []string{"postgres", "postgresql", "postgis", "pgvector", "timescaledb", "mysql", "mysql-server", "mariadb", "percona", "mongo", "mongodb",
 	"redis", "valkey", "memcached", "rabbitmq", "influxdb", "clickhouse-server", "cassandra", "server", "minio", "wordpress", "nextcloud",
-	"drupal", "ghost", "joomla", "gitea", "registry", "vault", "consul", "zookeeper", "kafka", "cp-kafka", "etcd"}
+	"ghost", "joomla", "gitea", "registry", "vault", "consul", "zookeeper", "kafka", "cp-kafka", "etcd"}
+
+// installed are the folders of images that hold programs and their settings, also where the folders of data are empty.
+var installed = []string{"/etc/", "/usr/", "/opt/", "/conf/"}
+
+// startsEmpty reports whether a service's image has nothing that a volume at the path would need.
+func (t *translation) startsEmpty(svc composetypes.ServiceConfig, path string) bool {
+	return t.build(svc) == nil && slices.Contains(emptyImages, imageName(svc.Image)) &&
+		!slices.ContainsFunc(installed, func(folder string) bool { return strings.HasPrefix(path+"/", folder) })
+}
 
 // seedScript fills volumes as Docker does: one that is empty gets what the image has at the path, with its owner and mode.
 // A copy that was cut short begins again. The arguments are, three by three, the path, the volume and where the state is kept.
@@ -44,7 +53,6 @@ func (t *translation) planSeeds(svc composetypes.ServiceConfig) {
 		return
 	}
 	planned := t.storage.mounts[svc.Name]
-	empty := t.build(svc) == nil && slices.Contains(emptyImages, imageName(svc.Image))
 	for i := range planned {
 		p := &planned[i]
 		if p.Volume != nil && (p.Volume.NoCopy || p.Volume.Subpath != "") || p.Type == composetypes.VolumeTypeBind {
@@ -52,6 +60,7 @@ func (t *translation) planSeeds(svc composetypes.ServiceConfig) {
 		}
 		parent := enclosing(planned, p.Target)
 		masks := parent != nil && parent.kind == mountCode
+		empty := t.startsEmpty(svc, p.Target)
 		switch p.kind {
 		case mountEmpty:
 			p.seed = masks || !empty

@@ -43,6 +43,8 @@ func TestVolumesStartWithTheImagesFiles(t *testing.T) {
 		{"opted out by the service", "image: example/web, x-catalyst: {seed: false}, volumes: ['static:/app/static']", nil},
 		{"external", "image: example/web, volumes: ['outside:/app/static']", nil},
 		{"database", "image: 'docker.io/library/postgres:17@sha256:" + strings.Repeat("0", 64) + "', volumes: ['static:/var/lib/postgresql/data']", nil},
+		{"settings of a database", "image: cassandra, volumes: ['static:/etc/cassandra', '/var/lib/cassandra']", []string{"/etc/cassandra"}},
+		{"drupal", "image: 'drupal:10-apache', volumes: [/var/www/html/sites]", []string{"/var/www/html/sites"}},
 		{"absent folder", "image: example/web, volumes: ['./data:/data']", nil},
 		{"memory", "image: example/web, tmpfs: [/tmp]", nil},
 	}
