@@ -33,13 +33,14 @@ const (
 	rankNamed    = 1
 	rankOther    = 20
 	rankTool     = 40
+	rankEngine   = 60
 )
 
 var (
 	// notHTTP are published ports of well-known servers and debuggers that no browser speaks to.
 	notHTTP = []int32{21, 22, 23, 25, 53, 88, 110, 111, 123, 135, 139, 143, 161, 389, 445, 465, 500, 514, 554, 587, 636, 853, 873, 989, 990, 993, 995,
-		1025, 1080, 1194, 1433, 1521, 1812, 1883, 1935, 2049, 2181, 2222, 2379, 2380, 2888, 3306, 3389, 3478, 3888, 4222, 4444, 5005, 5060, 5222, 5349, 5432, 5433, 5671,
-		5672, 5678, 5858, 5900, 6222, 6379, 6380, 6443, 6667, 7000, 7001, 7687, 8125, 8883, 9009, 9042, 9092, 9093, 9094, 9160, 9229, 9300, 11211, 13306, 15432, 16379, 19530, 25565, 25672,
+		1025, 1080, 1194, 1433, 1521, 1812, 1883, 1935, 2049, 2181, 2222, 2379, 2380, 2888, 3306, 3389, 3478, 3888, 4222, 4317, 4442, 4443, 5005, 5044, 5060, 5222, 5349, 5432, 5433, 5671,
+		5672, 5678, 5858, 5900, 6222, 6379, 6380, 6443, 6667, 7000, 7001, 7233, 7687, 8125, 8883, 9009, 9042, 9092, 9093, 9094, 9101, 9160, 9229, 9300, 11211, 13306, 15432, 16379, 19530, 25565, 25672,
 		26257, 26379, 27017, 27018, 28015, 29092, 29015, 33060, 50000, 51820, 61613, 61616}
 	// webPorts are the ports that browsers are most often sent to, the likeliest first.
 	webPorts = []int32{80, 8080, 3000, 8000, 5000, 5173, 4200, 8888, 8081, 9000, 8443, 443}
@@ -48,9 +49,14 @@ var (
 		"nginx-proxy-manager", "swag", "kong", "tyk-gateway", "apisix", "varnish"}
 	// tools are images that people look into an application with; they are its entrance when nothing else is.
 	tools = []string{"adminer", "phpmyadmin", "pgadmin4", "pgweb", "mongo-express", "redis-commander", "redisinsight", "mailhog", "mailpit", "maildev",
-		"mailcatcher", "rabbitmq", "minio", "prometheus", "alertmanager", "node-exporter", "cadvisor", "jaeger", "all-in-one", "zipkin", "kibana", "elasticsearch",
-		"opensearch", "opensearch-dashboards", "portainer", "dozzle", "kafka-ui", "akhq", "kafdrop", "cerebro", "localstack", "consul", "vault", "neo4j", "influxdb", "loki",
-		"flower", "selenium", "standalone-chrome", "chrome", "clickhouse-server", "couchdb", "meilisearch", "qdrant", "otel-collector", "opentelemetry-collector", "opentelemetry-collector-contrib"}
+		"mailcatcher", "rabbitmq", "minio", "prometheus", "alertmanager", "cadvisor", "jaeger", "all-in-one", "zipkin", "kibana",
+		"opensearch-dashboards", "portainer", "dozzle", "kafka-ui", "akhq", "kafdrop", "cerebro", "consul", "vault", "neo4j", "influxdb",
+		"flower", "cp-enterprise-control-center", "control-center"}
+	// engines are images that programs talk HTTP with, and people by way of tools.
+	engines = []string{"elasticsearch", "opensearch", "logstash", "logstash-oss", "fluentd", "fluent-bit", "vector", "localstack", "loki", "selenium", "standalone-chrome",
+		"chrome", "clickhouse-server", "couchdb", "meilisearch", "qdrant", "otel-collector", "opentelemetry-collector", "opentelemetry-collector-contrib", "node-exporter",
+		"blackbox-exporter", "pushgateway", "cp-schema-registry", "cp-kafka-rest", "cp-kafka-connect", "cp-kafka-connect-base", "cp-server-connect-datagen",
+		"cp-ksqldb-server", "ksqldb-server", "schema-registry", "cp-kafka", "cp-server", "kafka", "zookeeper", "cp-zookeeper"}
 	// entranceNames are services that are named as an entrance is, the likeliest first.
 	entranceNames = []string{"proxy", "reverse-proxy", "reverse_proxy", "gateway", "nginx", "web", "webapp", "frontend", "front", "ui", "client", "www", "app", "website", "site", "server"}
 )
@@ -97,6 +103,7 @@ func (t *translation) findEntrances() []entrance {
 
 func (t *translation) hintedEntrances(svc composetypes.ServiceConfig) []entrance {
 	var out []entrance
+	t.noteStripped(svc)
 	for _, h := range t.hints(svc) {
 		e := entrance{service: svc.Name, port: h.port, host: h.host, path: h.path, rank: rankHinted}
 		if e.port == 0 || !t.hasPort(svc.Name, e.port) {
@@ -133,7 +140,7 @@ func (t *translation) publishedEntrance(svc composetypes.ServiceConfig) (entranc
 func (t *translation) webPort(svc composetypes.ServiceConfig, among func(port) bool) (number int32, tls, ok bool) {
 	best := 0
 	for _, p := range t.ports[svc.Name] {
-		if !among(p) || p.protocol != "TCP" || !looksHTTP(p) {
+		if !among(p) || p.protocol != "TCP" || !looksHTTP(p) || t.takesDatagrams(svc.Name, p) {
 			continue
 		}
 		score := len(webPorts)
@@ -151,6 +158,13 @@ func (t *translation) webPort(svc composetypes.ServiceConfig, among func(port) b
 		}
 	}
 	return number, tls, ok
+}
+
+// takesDatagrams reports whether a port is published for UDP too, as those of logs, names and games are; HTTP/3 begins at a web port.
+func (t *translation) takesDatagrams(service string, p port) bool {
+	return p.app == "" && !slices.Contains([]int32{80, 443, 8080, 8443}, p.target) && slices.ContainsFunc(t.ports[service], func(other port) bool {
+		return other.target == p.target && other.protocol == "UDP" && other.fromPorts
+	})
 }
 
 // looksHTTP trusts app_protocol, then knows the ports of other protocols, on either side.
@@ -173,6 +187,9 @@ func (t *translation) rank(svc composetypes.ServiceConfig) int {
 	if slices.Contains(tools, image) {
 		return rankTool
 	}
+	if slices.Contains(engines, image) {
+		return rankEngine
+	}
 	if slices.Contains(proxies, image) {
 		return rankProxy
 	}
@@ -180,7 +197,7 @@ func (t *translation) rank(svc composetypes.ServiceConfig) int {
 		return rankNamed + i
 	}
 	if s, known := t.server(svc); known && s.backing {
-		return rankTool
+		return rankEngine
 	}
 	return rankOther
 }

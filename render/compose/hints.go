@@ -26,16 +26,35 @@ var (
 	caddyUpstreams = regexp.MustCompile(`upstreams(?:\s+https?)?\s+([0-9]{1,5})`)
 )
 
-// hints of a service: traefik's labels, nginx-proxy's variables, caddy-docker-proxy's labels.
-func (t *translation) hints(svc composetypes.ServiceConfig) []hint {
+// hintLabels are the labels of a service and of its deployment.
+func (t *translation) hintLabels(svc composetypes.ServiceConfig) map[string]string {
 	labels := map[string]string{}
 	if svc.Deploy != nil {
 		maps.Copy(labels, svc.Deploy.Labels)
 	}
 	maps.Copy(labels, svc.Labels)
+	return labels
+}
+
+// noteStripped reports the prefixes that a proxy would take off paths.
+func (t *translation) noteStripped(svc composetypes.ServiceConfig) {
+	labels := t.hintLabels(svc)
+	for _, k := range sortedKeys(labels) {
+		name := strings.ToLower(k)
+		strips := strings.HasPrefix(name, "traefik.http.middlewares.") && strings.Contains(name, ".stripprefix.") ||
+			strings.HasPrefix(name, "caddy") && strings.HasSuffix(name, "handle_path")
+		if strips && !strings.EqualFold(labels["traefik.enable"], "false") {
+			t.note(svc.Name, "labels."+k, manifest.Approximated, "the path's prefix is not stripped: an Ingress passes paths on as they come")
+		}
+	}
+}
+
+// hints of a service: traefik's labels, nginx-proxy's variables, caddy-docker-proxy's labels.
+func (t *translation) hints(svc composetypes.ServiceConfig) []hint {
+	labels := t.hintLabels(svc)
 	var out []hint
 	if !strings.EqualFold(labels["traefik.enable"], "false") {
-		out = append(out, t.traefikHints(svc.Name, labels)...)
+		out = append(out, traefikHints(labels)...)
 	}
 	if v := svc.Environment["VIRTUAL_HOST"]; v != nil && *v != "" {
 		h := hint{}
@@ -53,8 +72,13 @@ func (t *translation) hints(svc composetypes.ServiceConfig) []hint {
 	for _, k := range sortedKeys(labels) {
 		if m := caddySite.FindStringSubmatch(k); m != nil {
 			h := hint{host: cleanHost(labels[k])}
-			if p := caddyUpstreams.FindStringSubmatch(labels[k+".reverse_proxy"]); p != nil {
-				h.port = portNumber(p[1])
+			for _, directive := range sortedKeys(labels) { // caddy.reverse_proxy, caddy.handle_path.reverse_proxy, caddy.0_reverse_proxy
+				if !strings.HasPrefix(directive, k+".") || !strings.HasSuffix(directive, "reverse_proxy") {
+					continue
+				}
+				if p := caddyUpstreams.FindStringSubmatch(labels[directive]); p != nil && h.port == 0 {
+					h.port = portNumber(p[1])
+				}
 			}
 			out = append(out, h)
 		}
@@ -62,7 +86,7 @@ func (t *translation) hints(svc composetypes.ServiceConfig) []hint {
 	return out
 }
 
-func (t *translation) traefikHints(service string, labels map[string]string) []hint {
+func traefikHints(labels map[string]string) []hint {
 	ports, routes := map[string]int32{}, map[string]string{}
 	only := int32(0)
 	for _, k := range sortedKeys(labels) {
@@ -72,9 +96,6 @@ func (t *translation) traefikHints(service string, labels map[string]string) []h
 		}
 		if m := traefikRouter.FindStringSubmatch(strings.ToLower(k)); m != nil {
 			routes[m[1]] = strings.ToLower(labels[k])
-		}
-		if strings.HasPrefix(strings.ToLower(k), "traefik.http.middlewares.") && strings.Contains(strings.ToLower(k), ".stripprefix.") {
-			t.note(service, "labels."+k, manifest.Approximated, "the path's prefix is not stripped: an Ingress passes paths on as they come")
 		}
 	}
 	var out []hint

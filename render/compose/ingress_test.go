@@ -25,6 +25,13 @@ func TestEntrances(t *testing.T) {
 		{"frontend before backend", "backend: {build: b, ports: ['8000:8000']}\n  frontend: {build: f, ports: ['3000:3000']}", map[string]string{"/": "frontend:3000", "backend./": "backend:8000"}},
 		{"by dependency", "a_api: {image: x, ports: ['8000:8000']}\n  portal: {image: y, ports: ['3000:3000'], depends_on: [a_api]}", map[string]string{"/": "portal:3000", "a-api./": "a-api:8000"}},
 		{"tools last", "adminer: {image: adminer, ports: ['8080:8080']}\n  shop: {image: x, ports: ['9999:9999']}", map[string]string{"/": "shop:9999", "adminer./": "adminer:8080"}},
+		{"engines after tools", "logstash: {image: logstash, ports: ['5000:5000', '5000:5000/udp', '5044:5044', '9600:9600']}\n  elasticsearch: {image: elasticsearch, ports: ['9200:9200', '9300:9300']}\n" +
+			"  kibana: {image: kibana, ports: ['5601:5601']}", map[string]string{"/": "kibana:5601", "elasticsearch./": "elasticsearch:9200", "logstash./": "logstash:9600"}},
+		{"kafka", "broker: {image: confluentinc/cp-kafka, ports: ['9092:9092', '9101:9101']}\n  registry: {image: confluentinc/cp-schema-registry, ports: ['8081:8081']}\n" +
+			"  ui: {image: provectuslabs/kafka-ui, ports: ['8080:8080']}", map[string]string{"/": "ui:8080", "registry./": "registry:8081"}},
+		{"bus of a grid", "hub: {image: selenium/hub, ports: ['4442:4442', '4443:4443', '4444:4444']}", map[string]string{"/": "hub:4444"}},
+		{"HTTP/3", "web: {image: x, ports: ['443:443', '443:443/udp', '80:80']}", map[string]string{"/": "web:80"}},
+		{"log collector", "web: {image: x, ports: ['5000:5000', '5000:5000/udp']}", map[string]string{}},
 		{"debug port", "web: {image: x, ports: ['9229:9229', '4000:4000']}", map[string]string{"/": "web:4000"}},
 		{"likeliest port", "web: {image: x, ports: ['9999:9999', '80:80', '443:443']}", map[string]string{"/": "web:80"}},
 		{"app_protocol", "web: {image: x, ports: [{target: 5432, app_protocol: http}, {target: 8080, app_protocol: postgresql}]}", map[string]string{"/": "web:5432"}},
@@ -42,9 +49,11 @@ func TestEntrances(t *testing.T) {
 			map[string]string{"/": "web:3000", "api./v1": "api:4000"}},
 		{"traefik by path", "web: {image: x, expose: [3000], labels: ['traefik.http.routers.web.rule=Host(`shop.example.org`)']}\n" +
 			"  api: {image: y, expose: [4000], labels: ['traefik.http.routers.api.rule=Host(`shop.example.org`) && PathPrefix(`/api`)']}", map[string]string{"/": "web:3000", "/api": "api:4000"}},
+		{"traefik alone names the port", "web: {image: x, labels: ['traefik.http.routers.web.rule=Host(`shop.example.org`)', 'traefik.http.services.web.loadbalancer.server.port=3000']}", map[string]string{"/": "web:3000"}},
 		{"traefik off", "web: {image: x, expose: [3000], labels: ['traefik.enable=false', 'traefik.http.routers.web.rule=Host(`a.b`)']}", map[string]string{}},
 		{"nginx-proxy", "web: {image: x, expose: [3000, 9000], environment: {VIRTUAL_HOST: 'shop.example.org,www.shop.example.org', VIRTUAL_PORT: 9000}}", map[string]string{"/": "web:9000", "www./": "web:9000"}},
 		{"caddy", "web: {image: x, expose: [3000], labels: {caddy: shop.example.org, caddy.reverse_proxy: '{{upstreams 3000}}'}}", map[string]string{"/": "web:3000"}},
+		{"caddy by path", "api: {image: x, labels: {caddy: api.example.org, caddy.handle_path: /v1/*, caddy.handle_path.0_reverse_proxy: '{{upstreams 3000}}'}}", map[string]string{"/": "api:3000"}},
 		{"in another's pod", "vpn: {image: x, ports: ['8080:8080']}\n  ui: {image: y, network_mode: 'service:vpn'}", map[string]string{"/": "vpn:8080"}},
 	}
 	for _, tt := range tests {

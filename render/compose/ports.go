@@ -32,7 +32,7 @@ type port struct {
 // public reports whether the port is reachable from outside the host.
 func (p port) public() bool { return p.fromPorts && !p.loopback && p.protocol == corev1.ProtocolTCP }
 
-// portsOf are the ports of a service: published, exposed, checked for health, of its Dockerfile, named by other services,
+// portsOf are the ports of a service: published, exposed, checked for health, named for a proxy, of its Dockerfile, named by other services,
 // and those that well-known images are known for.
 func (t *translation) portsOf(svc composetypes.ServiceConfig, named []int32) []port {
 	ports := t.publishedPorts(svc)
@@ -49,6 +49,11 @@ func (t *translation) portsOf(svc composetypes.ServiceConfig, named []int32) []p
 	for _, e := range t.declaredEntrances(svc) {
 		if e.port != 0 {
 			ports = append(ports, port{target: e.port, protocol: corev1.ProtocolTCP, declared: true})
+		}
+	}
+	for _, h := range t.hints(svc) {
+		if h.port != 0 {
+			ports = append(ports, port{target: h.port, protocol: corev1.ProtocolTCP, declared: true})
 		}
 	}
 	ports = dedupe(append(ports, t.dockerfiles[svc.Name].ports...))
