@@ -1,6 +1,7 @@
 package compose_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -258,5 +259,57 @@ func TestSecretsInsideOtherVariablesAreMoved(t *testing.T) {
 	}
 	if got := variable(app.container(t, "world"), "NAME"); got != "wordpress" {
 		t.Errorf("NAME is %q", got)
+	}
+}
+
+// Values that are settings themselves, tokens of a known form and the commands that take a secret as a word.
+func TestSecretsOfUnusualPlacesAreMoved(t *testing.T) {
+	const secret = "s3cret-77aa"
+	values := map[string]string{
+		"Ruby":           "external_url 'http://x'\ngitlab_rails['smtp_password'] = '" + secret + "'\n",
+		"JSON":           `{"spring.datasource.password":"` + secret + `","x":1}`,
+		"YAML":           "db:\n  password: " + secret + "\n",
+		"bearer":         "Bearer " + secret,
+		"GitHub":         "ghp_0123456789abcdefghij",
+		"Stripe":         "sk_live_0123456789ab",
+		"JWT":            "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.SflKxwRJSMeKKF2QT4",
+		"token in a URL": "https://0123456789abcdef0123@git.example.org/x.git",
+	}
+	for name, value := range values {
+		t.Run(name, func(t *testing.T) {
+			a := renderApp(t, map[string]string{"compose.yaml": fmt.Sprintf("services: {web: {image: x, environment: {SETTINGS: %q}}}\n", value)}, nil)
+			if got := a.secret(t, "web-env")["SETTINGS"]; got != value {
+				t.Errorf("the sealed value is %q, want %q", got, value)
+			}
+		})
+	}
+	for _, command := range []string{"mc alias set m http://minio:9000 user " + secret, "sshpass -p " + secret + " ssh host", "htpasswd -b file user " + secret,
+		"rabbitmqctl add_user user " + secret, "serve --auth user:" + secret} {
+		t.Run(command, func(t *testing.T) {
+			for _, form := range []string{"command: " + command, "command: [sh, -c, '" + command + "']"} {
+				a := renderApp(t, map[string]string{"compose.yaml": "services: {web: {image: x, " + form + "}}\n"}, nil)
+				if strings.Contains(a.texts(t), secret) {
+					t.Errorf("the secret is in a manifest:\n%s", a.texts(t))
+				}
+				if got := a.secret(t, "web-env")["CATALYST_SECRET_1"]; got != secret {
+					t.Errorf("the sealed word is %q", got)
+				}
+			}
+		})
+	}
+}
+
+func TestFilesNamedAsSecretsAreSealed(t *testing.T) {
+	for name, sealed := range map[string]bool{"keyfile": true, "tls.key": true, ".htpasswd": true, "db-password.txt": true, "id_ed25519": true, "secrets.yml": true,
+		"password-reset.html": false, "keys.conf": false, "tokenizer.json": false} {
+		t.Run(name, func(t *testing.T) {
+			a := renderApp(t, map[string]string{name: "content-of-the-file\n", "compose.yaml": "services: {web: {image: x, volumes: ['./" + name + ":/f']}}\n"}, nil)
+			if got := a.deployment(t, "web").Spec.Template.Spec.Volumes[0].Secret != nil; got != sealed {
+				t.Errorf("sealed: %t, want %t", got, sealed)
+			}
+			if sealed && strings.Contains(a.texts(t), "content-of-the-file") {
+				t.Error("its content is in a manifest")
+			}
+		})
 	}
 }

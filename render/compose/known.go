@@ -90,7 +90,7 @@ func (t *translation) learn() {
 			case isSecretName(name):
 				secret[value] = true
 			default:
-				for _, s := range secretSpans(value) {
+				for _, s := range valueSpans(value) {
 					secret[value[s.start:s.end]] = true
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -70,14 +71,17 @@ func (t *translation) concealConfig(service, name string) (string, bool) {
 	return secret.Name, true
 }
 
+// secretFile is the name of a file that is a secret as a whole: keyfile, id_rsa, .htpasswd, db-password.txt, tls.key.
+var secretFile = regexp.MustCompile(`(?i)(?:^|[._-])(?:key_?file|id_(?:rsa|dsa|ecdsa|ed25519)|htpasswd|passwords?|passwd|secrets?|credentials?|tokens?|auth_?key)(?:\.(?:txt|json|ya?ml|ini|conf|cfg|properties))?$|\.(?:key|p12|pfx|jks|keystore|kdbx)$`)
+
 func (t *translation) configHoldsSecret(cm *corev1.ConfigMap) bool {
-	for _, text := range cm.Data {
-		if len(fileSpans(text)) > 0 || t.known.in(text) {
+	for key, text := range cm.Data {
+		if secretFile.MatchString(key) && strings.TrimSpace(text) != "" || len(fileSpans(text)) > 0 || t.known.in(text) {
 			return true
 		}
 	}
-	for _, data := range cm.BinaryData {
-		if t.known.in(string(data)) {
+	for key, data := range cm.BinaryData {
+		if secretFile.MatchString(key) || t.known.in(string(data)) {
 			return true
 		}
 	}
@@ -91,7 +95,11 @@ func (t *translation) secretOf(cm *corev1.ConfigMap) *corev1.Secret {
 	h := sha256.New()
 	for _, key := range sortedKeys(cm.Data) {
 		data[key] = []byte(cm.Data[key])
-		fmt.Fprintf(h, "%s %s\n", key, t.redact(cm.Data[key]))
+		text := ""
+		if !secretFile.MatchString(key) {
+			text = t.redact(cm.Data[key])
+		}
+		fmt.Fprintf(h, "%s %s\n", key, text)
 	}
 	for _, key := range sortedKeys(cm.BinaryData) {
 		data[key] = cm.BinaryData[key]

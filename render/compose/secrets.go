@@ -7,7 +7,7 @@ import (
 )
 
 // secretName is the name of a variable, a flag or a key whose value is secret.
-var secretName = regexp.MustCompile(`(?i)(PASSWORD|PASSWD|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|ENCRYPTION_?KEY|` +
+var secretName = regexp.MustCompile(`(?i)(PASSWORD|PASSWD|PASSPHRASE|PASSCODE|SECRET|TOKEN|CREDENTIAL|PRIVATE_?KEY|API_?KEY|ACCESS_?KEY|ENCRYPTION_?KEY|ERLANG_COOKIE|` +
 	`(^|_)(PASS|PWD|PW|PSK|SALT|DSN|CREDS)\d*$|_AUTH\d*$|(^|_)PASS_|PASS$|KEYS?\d*$)`)
 
 // value of a flag or a setting: in quotes, or up to what ends a word.
@@ -27,6 +27,8 @@ var secretPatterns = []struct {
 	named   bool
 }{
 	{secretURL, false},
+	// https://token@host
+	{regexp.MustCompile(`(?i)https?://([a-z0-9_-]{20,})@`), false},
 	// user:secret@tcp(host:3306)/db
 	{regexp.MustCompile(`[\w.-]+:([^\s:@/\x00"']+)@(?:tcp|tcp6|unix)?\(`), false},
 	// --requirepass secret, --password=secret
@@ -39,15 +41,25 @@ var secretPatterns = []struct {
 	{regexp.MustCompile(wordStart + `(?:redis-cli|valkey-cli)` + arguments + `-a[\s\x00]+` + value), false},
 	{regexp.MustCompile(wordStart + `sqlcmd` + arguments + `-P[\s\x00]*` + value), false},
 	{regexp.MustCompile(wordStart + `mongo(?:sh|dump|restore)?` + arguments + `-p[\s\x00]+` + value), false},
-	// curl -u user:secret
+	{regexp.MustCompile(wordStart + `sshpass` + arguments + `-p[\s\x00]*` + value), false},
+	{regexp.MustCompile(wordStart + `mc[\s\x00]+(?:alias[\s\x00]+set|config[\s\x00]+host[\s\x00]+add)(?:[\s\x00]+[^\s\x00;&|]+){3}[\s\x00]+` + value), false},
+	{regexp.MustCompile(wordStart + `rabbitmqctl` + arguments + `(?:add_user|change_password)[\s\x00]+[^\s\x00;&|]+[\s\x00]+` + value), false},
+	{regexp.MustCompile(wordStart + `htpasswd[\s\x00]+-[A-Za-z]*b[A-Za-z]*(?:[\s\x00]+[^\s\x00;&|]+){1,2}?[\s\x00]+` + value + `[\s\x00]*(?:$|[;&|>"'])`), false},
+	// curl -u user:secret, --auth user:secret
+	{regexp.MustCompile(`(?i)(?:^|[\s\x00"'])--(?:basic-?|http-?)?auth(?:=|[\s\x00]+)["']?[^\s:\x00"'/]+:([^\s\x00"'/]+)`), false},
 	{regexp.MustCompile(wordStart + `curl` + arguments + `(?:-u|--user)[=\s\x00]*["']?[^\s:\x00"']+:([^\s\x00"']+)`), false},
 	// Authorization: Bearer secret
 	{regexp.MustCompile(`(?i)authorization["']?\s*[:=]\s*["']?(?:bearer|basic|token)\s+([^\s\x00"']+)`), false},
+	{regexp.MustCompile(`^(?:Bearer|Basic) ([A-Za-z0-9+/=._-]{8,})$`), false},
+	// tokens that say by their form what they are
+	{regexp.MustCompile(`(?:^|[^A-Za-z0-9_-])(gh[opusr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|[rs]k_(?:live|test)_[A-Za-z0-9]{8,}|` +
+		`sk-[A-Za-z0-9_-]{20,}|xox[abeprs]-[A-Za-z0-9-]{10,}|hf_[A-Za-z0-9]{20,}|npm_[A-Za-z0-9]{20,}|dckr_pat_[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|` +
+		`SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,})`), false},
 }
 
 // secretLine finds settings in configuration ("password: secret" of YAML, JSON and INI), privateKey keys of TLS and SSH.
 var (
-	secretLine = regexp.MustCompile(`(?m)["']?([A-Za-z_][A-Za-z0-9_.-]*)["']?[ \t]*[:=][ \t]*["']?([^\s"',;{}\[\]]+)`)
+	secretLine = regexp.MustCompile(`(?m)["']?([A-Za-z_][A-Za-z0-9_.-]*)["']?\]?[ \t]*[:=]>?[ \t]*["']?([^\s"',;{}\[\]]+)`)
 	privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----([^-]+)-----END`)
 )
 
@@ -60,7 +72,15 @@ func looksSecret(name, value string) bool {
 	if isSecretName(name) && (!strings.HasSuffix(strings.ToUpper(name), "_FILE") || !strings.HasPrefix(value, "/")) {
 		return true
 	}
-	return len(secretSpans(value)) > 0 || strings.Contains(value, "PRIVATE KEY-----")
+	return len(valueSpans(value)) > 0 || strings.Contains(value, "PRIVATE KEY-----")
+}
+
+// valueSpans finds the secrets in a variable's value, which may be a whole file of settings.
+func valueSpans(value string) []span {
+	if strings.ContainsAny(value, "\n{") {
+		return fileSpans(value)
+	}
+	return secretSpans(value)
 }
 
 func isSecretName(name string) bool {
@@ -82,7 +102,7 @@ type span struct{ start, end int }
 
 // hints are the words of which one stands wherever the patterns find something.
 var hints = []string{"pass", "pw", "secret", "token", "credential", "key", "psk", "salt", "dsn", "creds", "auth", "@", "mysql", "mariadb", "redis-cli",
-	"valkey-cli", "sqlcmd", "mongo", "curl"}
+	"valkey-cli", "sqlcmd", "mongo", "curl", "mc", "rabbitmqctl", "cookie", "bearer", "basic", "gh", "glpat-", "sk_", "sk-", "rk_", "xox", "hf_", "npm_", "dckr_", "aiza", "sg.", "eyj"}
 
 // mayHoldSecret spares most texts the patterns, which are slow.
 func mayHoldSecret(text string) bool {
