@@ -134,14 +134,14 @@ func (t *translation) claims() {
 			wave = min(wave, t.waves[service])
 		}
 		if c.external {
-			t.noteVolume(c.volume, "external", fmt.Sprintf("the claim %s must be in the namespace before: it is not made", name))
+			t.note("", "volumes."+c.volume+".external", manifest.Approximated, fmt.Sprintf("the claim %s must be in the namespace before: it is not made", name))
 			if errs := validation.IsDNS1123Subdomain(name); len(errs) > 0 {
-				t.refuseVolume(c.volume, "name", fmt.Sprintf("%q is not the name of a claim", name), "use lower-case letters, digits, - and .")
+				t.refuse("volumes."+c.volume+".name", fmt.Sprintf("%q is not the name of a claim", name), "use lower-case letters, digits, - and .")
 			}
 			continue
 		}
 		if c.config.External {
-			t.noteVolume(c.volume, "external", "a claim of the environment's own takes its place, empty at first; with x-catalyst: {existing: true} the claim of that name is mounted")
+			t.note("", "volumes."+c.volume+".external", manifest.Approximated, "a claim of the environment's own takes its place, empty at first; with x-catalyst: {existing: true} the claim of that name is mounted")
 		}
 		t.claim(name, c, wave)
 	}
@@ -178,7 +178,7 @@ func (t *translation) claim(name string, c *claimPlan, wave int) {
 	}
 	if class != "" {
 		if errs := validation.IsDNS1123Subdomain(class); len(errs) > 0 {
-			t.refuseVolume(c.volume, "x-catalyst.class", fmt.Sprintf("%q is not the name of a storage class", class), "name one of the cluster's storage classes")
+			t.refuse("volumes."+c.volume+".x-catalyst.class", fmt.Sprintf("%q is not the name of a storage class", class), "name one of the cluster's storage classes")
 		}
 		pvc.Spec.StorageClassName = &class
 	}
@@ -190,9 +190,9 @@ func (t *translation) claim(name string, c *claimPlan, wave int) {
 func (t *translation) noteDriver(c *claimPlan) {
 	switch {
 	case c.config.Driver != "" && c.config.Driver != "local":
-		t.noteVolume(c.volume, "driver", fmt.Sprintf("%s is a plugin of Docker: an ordinary claim takes its place, and the storage class decides", c.config.Driver))
+		t.note("", "volumes."+c.volume+".driver", manifest.Approximated, fmt.Sprintf("%s is a plugin of Docker: an ordinary claim takes its place, and the storage class decides", c.config.Driver))
 	case c.config.DriverOpts["type"] != "" || c.config.DriverOpts["device"] != "":
-		t.noteVolume(c.volume, "driver_opts", fmt.Sprintf("an ordinary, empty claim takes the place of %s",
+		t.note("", "volumes."+c.volume+".driver_opts", manifest.Approximated, fmt.Sprintf("an ordinary, empty claim takes the place of %s",
 			strings.TrimSpace(c.config.DriverOpts["type"]+" "+c.config.DriverOpts["device"])))
 	}
 }
@@ -222,7 +222,7 @@ func (t *translation) claimSize(c *claimPlan) (resource.Quantity, bool) {
 		q = resource.MustParse(text)
 	}
 	if q.Cmp(resource.MustParse("1Mi")) < 0 {
-		t.refuseVolume(c.volume, key, fmt.Sprintf("%q is not a size of a volume", text), `write it as "5Gi"`)
+		t.refuse("volumes."+c.volume+"."+key, fmt.Sprintf("%q is not a size of a volume", text), `write it as "5Gi"`)
 		return q, false
 	}
 	return q, true
@@ -271,12 +271,4 @@ func (t *translation) useClaim(service string, p *plannedMount) {
 		c.config.Labels = labels
 	}
 	c.shared = c.setting("accessMode") == string(corev1.ReadWriteMany)
-}
-
-func (t *translation) noteVolume(volume, key, reason string) {
-	t.in.Report.Add(manifest.Finding{File: t.file, Key: "volumes." + volume + "." + key, Verdict: manifest.Approximated, Reason: reason})
-}
-
-func (t *translation) refuseVolume(volume, key, message, remedy string) {
-	t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: "volumes." + volume + "." + key, Message: message, Remedy: remedy})
 }

@@ -30,5 +30,6 @@
 //
 // Every key of the specification has a verdict in verdict_table.go; verdicts.go reports those of which nothing else did.
 // A thing that is converted has a file, and a method on translation; what it approximates or ignores it says by note, what
-// it refuses by refuseKey, and goes on, so that one run says all.
+// it refuses by refuseKey, and goes on, so that one run says all. Tests render whole applications, by the kit of app_test.go,
+// and look at the objects.
 package compose

@@ -85,7 +85,7 @@ func (t *translation) content(service, kind, name string, c composetypes.FileObj
 // project variable, the text itself, or a file of the repository, which the store may hold when it is not committed.
 func (t *translation) findContent(field, name string, c composetypes.FileObjectConfig) *fileContent {
 	bad := func(message, remedy string) *fileContent {
-		t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: field, Message: message, Remedy: remedy})
+		t.refuse(field, message, remedy)
 		return &fileContent{bad: true}
 	}
 	names := []string{name}
@@ -129,8 +129,7 @@ func (t *translation) findContent(field, name string, c composetypes.FileObjectC
 func (t *translation) inline(field, text string) *fileContent {
 	if mark.MatchString(text) {
 		if len(text) > maxCompletedText {
-			t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: field + ".content", Message: fmt.Sprintf("the text names secrets and has more than %d KiB", maxCompletedText>>10),
-				Remedy: "keep what names secrets in a config of its own"})
+			t.refuse(field+".content", fmt.Sprintf("the text names secrets and has more than %d KiB", maxCompletedText>>10), "keep what names secrets in a config of its own")
 			return &fileContent{bad: true}
 		}
 		return &fileContent{text: text, secret: true}
@@ -166,8 +165,8 @@ func (t *translation) refuseMissing() {
 		services := slices.Compact(slices.Sorted(slices.Values(t.storage.missing[name])))
 		list = append(list, fmt.Sprintf("%s (%s)", name, strings.Join(services, ", ")))
 	}
-	t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: "secrets", Message: "neither the repository nor the secret store has: " + strings.Join(list, ", "),
-		Remedy: "commit the files that are no secrets, or give the content of a project variable (environment: NAME)"})
+	t.refuse("secrets", "neither the repository nor the secret store has: "+strings.Join(list, ", "),
+		"commit the files that are no secrets, or give the content of a project variable (environment: NAME)")
 }
 
 // configs mounts the service's configs, each as one file.

@@ -149,9 +149,8 @@ func (t *translation) fitPods(workloads []workload) {
 		}
 	}
 	if pods > hard.Value() {
-		t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: "services",
-			Message: fmt.Sprintf("%d pods, and the namespace's quota has room for %s", pods, hard.String()),
-			Remedy:  "lower deploy.replicas, or raise pods in spec.resources.defaultQuota of project.yaml"})
+		t.refuse("services", fmt.Sprintf("%d pods, and the namespace's quota has room for %s", pods, hard.String()),
+			"lower deploy.replicas, or raise pods in spec.resources.defaultQuota of project.yaml")
 	}
 }
 
@@ -181,14 +180,12 @@ func (t *translation) fit(m measure, workloads []workload) bool {
 		if share.Cmp(usual) > 0 {
 			share = usual
 		}
-		t.in.Report.Add(manifest.Finding{File: t.file, Key: "deploy.resources", Verdict: manifest.Approximated,
-			Reason: fmt.Sprintf("the %s of the containers that ask for none are %s each, so that all fit the namespace's quota of %s", m.what(), share.String(), m.hard.String())})
+		t.note("", "deploy.resources", manifest.Approximated, fmt.Sprintf("the %s of the containers that ask for none are %s each, so that all fit the namespace's quota of %s", m.what(), share.String(), m.hard.String()))
 	}
 	lowered := total(share, new(int64))
 	over := lowered.Cmp(m.hard) > 0
 	if over {
-		t.in.Report.Add(manifest.Finding{File: t.file, Key: "deploy.resources", Verdict: manifest.Approximated,
-			Reason: fmt.Sprintf("the services ask for %s where the namespace's quota for %s is %s: all are lowered to fit; raise spec.resources.defaultQuota of project.yaml", lowered.String(), m.what(), m.hard.String())})
+		t.note("", "deploy.resources", manifest.Approximated, fmt.Sprintf("the services ask for %s where the namespace's quota for %s is %s: all are lowered to fit; raise spec.resources.defaultQuota of project.yaml", lowered.String(), m.what(), m.hard.String()))
 	}
 	eachContainer(workloads, func(c *corev1.Container, w workload) {
 		switch {

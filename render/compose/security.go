@@ -26,8 +26,8 @@ var safeSysctls = []string{"kernel.shm_rmid_forced", "net.ipv4.ip_local_port_ran
 // privilegedRemedy is how the Platform allows what reaches into the node.
 const privilegedRemedy = "or let catalyst.yaml allow it: spec.policy.exceptions with podSecurity: privileged"
 
-// refuse collects what no tenant of a shared cluster gets: some of it never, the rest unless the Platform allows it.
-func (t *translation) refuse(svc composetypes.ServiceConfig) {
+// refuseNodeAccess collects what no tenant of a shared cluster gets: some of it never, the rest unless the Platform allows it.
+func (t *translation) refuseNodeAccess(svc composetypes.ServiceConfig) {
 	t.refuseAlways(svc)
 	if t.in.Privileged {
 		return
@@ -208,7 +208,7 @@ func (t *translation) podSecurity(svc composetypes.ServiceConfig) *corev1.PodSec
 	return p
 }
 
-// nodeAccess gives a pod what reaches into the node, which refuse has found to be allowed.
+// nodeAccess gives a pod what reaches into the node, which refuseNodeAccess has found to be allowed.
 func (t *translation) nodeAccess(svc composetypes.ServiceConfig, pod *corev1.PodSpec) {
 	if !t.in.Privileged {
 		return

@@ -103,7 +103,7 @@ func (t *translation) run() (Result, error) {
 	t.checkValues()
 	t.learn() // before the first variable is written: one service may name another's secret
 	for _, svc := range services {
-		t.refuse(svc)
+		t.refuseNodeAccess(svc)
 	}
 	t.claims()
 	for _, svc := range services {
@@ -166,12 +166,17 @@ func (t *translation) add(obj runtime.Object) {
 	t.objs = append(t.objs, u)
 }
 
-// refuseKey collects a problem with a key of a service.
-func (t *translation) refuseKey(service, key, message, remedy string) {
-	t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: "services." + service + "." + key, Message: message, Remedy: remedy})
+// refuse collects a problem with a field of the Compose file.
+func (t *translation) refuse(field, message, remedy string) {
+	t.errs = append(t.errs, &manifest.Problem{File: t.file, Field: field, Message: message, Remedy: remedy})
 }
 
-// note reports what was approximated or ignored.
+// refuseKey collects a problem with a key of a service.
+func (t *translation) refuseKey(service, key, message, remedy string) {
+	t.refuse("services."+service+"."+key, message, remedy)
+}
+
+// note reports what was approximated or ignored. Without a service, key is a field of the file.
 func (t *translation) note(service, key string, v manifest.Verdict, reason string) {
 	t.in.Report.Add(manifest.Finding{File: t.file, Subject: service, Key: key, Verdict: v, Reason: reason})
 }
