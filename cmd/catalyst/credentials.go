@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/url"
@@ -32,8 +33,13 @@ func newCredentials(f serveFlags, logger *slog.Logger) (*credentials, error) {
 		return nil, fmt.Errorf("--github-api %q is not a URL", f.githubAPI)
 	}
 	c := &credentials{token: f.githubToken, host: strings.TrimPrefix(api.Host, "api."), scheme: api.Scheme, logger: logger}
-	if f.githubApp == "" {
+	switch withKey := f.githubAppKey != "" || f.githubAppPrivateKey != ""; {
+	case f.githubApp == "" && withKey:
+		return nil, errors.New("the GitHub App's key is given, and its ID is not: set --github-app-id")
+	case f.githubApp == "":
 		return c, nil
+	case !withKey:
+		return nil, errors.New("--github-app-id needs --github-app-key FILE, or CATALYST_GITHUB_APP_PRIVATE_KEY")
 	}
 	key := []byte(f.githubAppPrivateKey)
 	if f.githubAppKey != "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,11 +26,15 @@ func newDiff(p *program) *cobra.Command {
 		Use:   "diff -f project.yaml -f environment.yaml --source NAME=DIR --environments-repo URL",
 		Short: "Show what a render would change in the environments repository",
 		Long: `Render as "catalyst render" does and compare with what is committed. Sealed values are shown as such: whether one changed can
-only be told by who holds the server's key.`,
+only be told by who holds the server's key. CATALYST_GIT_TOKEN, or CATALYST_GITHUB_TOKEN, reads a private repository.`,
 		Example: "  catalyst diff -f project.yaml -f environment.yaml --source web=. --environments-repo git@github.com:acme/environments",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.diff(cmd.Context(), flags, repository.Options{URL: url, Branch: branch, SSH: gitssh.Personal()})
+			if url == "" {
+				return hinted{errors.New("there is no environments repository to compare with"), "name it: --environments-repo URL"}
+			}
+			return p.diff(cmd.Context(), flags, repository.Options{URL: url, Branch: branch, SSH: gitssh.Personal(),
+				Auth: repository.Auth{Password: cmp.Or(p.getenv("CATALYST_GIT_TOKEN"), p.getenv("CATALYST_GITHUB_TOKEN"))}})
 		},
 	}
 	flags.register(cmd)

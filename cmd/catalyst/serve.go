@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -220,10 +221,6 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 	if err != nil {
 		return nil, nil, err
 	}
-	repo, err := openRepository(ctx, f, logger)
-	if err != nil {
-		return nil, nil, err
-	}
 	tokens, err := newCredentials(f, logger)
 	if err != nil {
 		return nil, nil, err
@@ -233,6 +230,11 @@ func newLoop(ctx context.Context, f serveFlags, q *queue.Queue, pool *worker.Poo
 		return nil, nil, err
 	}
 	sources, err := kept.own()
+	if err != nil {
+		return nil, nil, err
+	}
+	// All settings are read before anything is asked for.
+	repo, err := openRepository(ctx, f, logger)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -270,15 +272,11 @@ func (f serveFlags) argoURL() string {
 
 // openRepository opens the environments repository, and fills an empty one from the template.
 func openRepository(ctx context.Context, f serveFlags, logger *slog.Logger) (*repository.Repository, error) {
-	token := f.gitToken
-	if token == "" {
-		token = f.githubToken
-	}
 	ssh, err := f.repositorySSH()
 	if err != nil {
 		return nil, err
 	}
-	options := repository.Options{URL: f.environmentsRepo, Branch: f.branch, Logger: logger, Auth: repository.Auth{Password: token}}
+	options := repository.Options{URL: f.environmentsRepo, Branch: f.branch, Logger: logger, Auth: repository.Auth{Password: cmp.Or(f.gitToken, f.githubToken)}}
 	if ssh != nil {
 		options.SSH = ssh
 	}
