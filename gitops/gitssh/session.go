@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -19,6 +20,8 @@ const maxReferences = 64 << 20
 
 // session is one service that runs on the other side.
 type session struct {
+	// wait for the command's end.
+	wait   func() error
 	client *ssh.Client
 	in     io.WriteCloser
 	out    io.Reader
@@ -56,6 +59,9 @@ func (s *said) String() string {
 	return strings.TrimSpace(string(s.text))
 }
 
+// lastWords is how long a server that sends nothing may take to say why.
+const lastWords = 10 * time.Second
+
 func start(client *ssh.Client, command string) (_ *session, err error) {
 	defer func() {
 		if err != nil {
@@ -74,6 +80,7 @@ func start(client *ssh.Client, command string) (_ *session, err error) {
 	if s.out, err = inner.StdoutPipe(); err != nil {
 		return nil, err
 	}
+	s.wait = inner.Wait
 	return s, inner.Start(command)
 }
 
@@ -95,6 +102,8 @@ func (s *session) AdvertisedReferencesContext(ctx context.Context) (*packp.AdvRe
 	case errors.As(err, &line):
 		return nil, refused(line.Text)
 	case errors.Is(err, packp.ErrEmptyInput):
+		defer time.AfterFunc(lastWords, s.hangUp).Stop()
+		_ = s.wait() // what it says is on another stream, and complete when the command has ended
 		return nil, errors.Join(refused(s.said.String()), ctx.Err())
 	case errors.Is(err, packp.ErrEmptyAdvRefs), err == nil && refs.IsEmpty():
 		if s.upload {
