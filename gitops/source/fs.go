@@ -195,7 +195,7 @@ func (t *Tree) Open(name string) (fs.File, error) {
 	}
 	if n.entry.isDir() {
 		entries, err := t.ReadDir(name)
-		return &openDir{info: fileInfo{tree: t, node: n, name: path.Base(name)}, path: name, entries: entries}, err
+		return &openDir{info: fileInfo{node: n, name: path.Base(name)}, path: name, entries: entries}, err
 	}
 	data, err := t.file(ctx, n)
 	if err != nil {
@@ -293,7 +293,6 @@ func (t *Tree) ReadLink(name string) (string, error) {
 }
 
 type fileInfo struct {
-	tree *Tree
 	node node
 	name string
 	size int64
