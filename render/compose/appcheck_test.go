@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"catalyst.dev/catalyst/render/compose"
 	"catalyst.dev/catalyst/render/manifest"
 )
 
@@ -54,6 +55,7 @@ func (a *app) check(t *testing.T) {
 	}
 	for name, pod := range pods {
 		checkPod(t, name, pod)
+		a.checkReferences(t, name, pod.Spec)
 	}
 	for name, i := range a.ingresses {
 		for _, r := range i.Spec.Rules {
@@ -64,6 +66,39 @@ func (a *app) check(t *testing.T) {
 			s := a.services[b.Name]
 			if s == nil || !slices.ContainsFunc(s.Spec.Ports, func(p corev1.ServicePort) bool { return p.Port == b.Port.Number }) {
 				t.Errorf("Ingress %s leads to %s:%d, which is not there", name, b.Name, b.Port.Number)
+			}
+		}
+	}
+}
+
+// checkReferences finds what a pod names and nobody made. The values of the secret store come from elsewhere.
+func (a *app) checkReferences(t *testing.T, name string, pod corev1.PodSpec) {
+	t.Helper()
+	exists := func(kind, object string) {
+		t.Helper()
+		if a.objects[kind+"/"+object] == nil && object != compose.SecretsName {
+			t.Errorf("%s: there is no %s %s", name, kind, object)
+		}
+	}
+	for _, v := range pod.Volumes {
+		if v.ConfigMap != nil {
+			exists("ConfigMap", v.ConfigMap.Name)
+		}
+		if v.Secret != nil {
+			exists("Secret", v.Secret.SecretName)
+		}
+		for i := 0; v.Projected != nil && i < len(v.Projected.Sources); i++ {
+			if s := v.Projected.Sources[i]; s.ConfigMap != nil {
+				exists("ConfigMap", s.ConfigMap.Name)
+			} else if s.Secret != nil {
+				exists("Secret", s.Secret.Name)
+			}
+		}
+	}
+	for _, c := range slices.Concat(pod.InitContainers, pod.Containers) {
+		for _, e := range c.Env {
+			if e.ValueFrom != nil && e.ValueFrom.SecretKeyRef != nil {
+				exists("Secret", e.ValueFrom.SecretKeyRef.Name)
 			}
 		}
 	}

@@ -152,45 +152,50 @@ func (t *translation) preStart(svc composetypes.ServiceConfig, pod *corev1.PodTe
 	}
 }
 
-// hookContainer is a pre_start hook's container: the service's mounts, and what the hook says of its own.
-func (t *translation) hookContainer(svc composetypes.ServiceConfig, pod *corev1.PodTemplateSpec, i int, name string) (corev1.Container, []corev1.Volume) {
+// hookContainer is a pre_start hook's container: the service's mounts, and what the hook says of its own. volumes are those
+// that the pod does not have yet.
+func (t *translation) hookContainer(svc composetypes.ServiceConfig, pod *corev1.PodTemplateSpec, i int, name string) (c corev1.Container, volumes []corev1.Volume) {
 	h := svc.PreStart[i]
 	own := composetypes.ServiceConfig{Name: name, ContainerSpec: h.ContainerSpec}
 	if own.Image == "" || own.Image == svc.Image {
 		own.Image = t.image(svc)
 	}
-	env := t.environment(own)
-	volumes, mounts, _ := t.volumes(hookStorage(name, h))
-	c := corev1.Container{
-		Name: t.names[name], Image: own.Image, WorkingDir: h.WorkingDir,
-		Command: escapeAll(h.Entrypoint), Args: escapeAll(h.Command), Env: env,
+	c = corev1.Container{
+		Name: t.names[name], Image: t.pinned(own.Image), WorkingDir: h.WorkingDir,
+		Command: escapeAll(h.Entrypoint), Args: escapeAll(h.Command), Env: t.environment(own),
 		Resources: t.resources(own), SecurityContext: t.containerSecurity(own), ImagePullPolicy: pullPolicy(h.PullPolicy),
 	}
 	t.concealContainer(name, &c)
-	taken := map[string]bool{}
+	c.VolumeMounts, volumes = t.hookMounts(svc, pod, hookStorage(name, h))
+	return c, volumes
+}
+
+// hookMounts are a hook's own mounts, and the service's beside them.
+func (t *translation) hookMounts(svc composetypes.ServiceConfig, pod *corev1.PodTemplateSpec, own composetypes.ServiceConfig) ([]corev1.VolumeMount, []corev1.Volume) {
+	volumes, mounts, _ := t.volumes(own)
 	spec := corev1.PodSpec{Volumes: slices.Clone(pod.Spec.Volumes)}
-	have := len(spec.Volumes)
 	for _, v := range volumes {
-		moved := addVolume(&spec, name, v)
+		t.concealVolume(svc.Name, &v)
+		moved := addVolume(&spec, own.Name, v)
 		for k := range mounts {
 			if mounts[k].Name == v.Name {
 				mounts[k].Name = moved
 			}
 		}
 	}
+	taken := map[string]bool{}
 	for _, m := range mounts {
 		taken[m.MountPath] = true
 	}
-	c.VolumeMounts = mounts
 	for _, main := range pod.Spec.Containers {
 		if main.Name != t.names[svc.Name] {
 			continue
 		}
 		for _, m := range main.VolumeMounts {
 			if !taken[m.MountPath] {
-				c.VolumeMounts = append(c.VolumeMounts, m)
+				mounts = append(mounts, m)
 			}
 		}
 	}
-	return c, spec.Volumes[have:]
+	return mounts, spec.Volumes[len(pod.Spec.Volumes):]
 }

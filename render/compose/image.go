@@ -39,25 +39,31 @@ func (t *translation) image(svc composetypes.ServiceConfig) string {
 
 // pinImages replaces the tags that the resolver knows by digests.
 func (t *translation) pinImages(pod *corev1.PodTemplateSpec) {
-	if t.in.Resolver == nil {
-		return
-	}
 	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range list {
 			c := &list[i]
-			digest, known := t.in.Resolver.Digest(c.Image)
-			if !known || strings.Contains(c.Image, "@") {
-				continue
-			}
-			if c == &pod.Spec.Containers[0] {
+			pinned := t.pinned(c.Image)
+			if c == &pod.Spec.Containers[0] && pinned != c.Image {
 				if pod.Annotations == nil {
 					pod.Annotations = map[string]string{}
 				}
 				pod.Annotations[annotationImageRef] = c.Image
 			}
-			c.Image = repository(c.Image) + "@" + digest
+			c.Image = pinned
 		}
 	}
+}
+
+// pinned is an image by its digest, where the resolver knows it.
+func (t *translation) pinned(image string) string {
+	if t.in.Resolver == nil || strings.Contains(image, "@") {
+		return image
+	}
+	digest, known := t.in.Resolver.Digest(image)
+	if !known {
+		return image
+	}
+	return repository(image) + "@" + digest
 }
 
 // repository is a reference without its tag.

@@ -29,6 +29,7 @@ services:
   pinned: {image: "nginx@` + digest + `"}
   built: {build: ., image: "acme/built:dev"}
   provided: {provider: {type: awesomecloud}}
+  hooked: {image: "redis:8", pre_start: [{image: nginx, command: [a]}, {image: nginx, command: [b], per_replica: true}]}
 `}, func(in *compose.Input) {
 		in.Resolver = digests{"registry.example.com:5000/a/web:1.4": digest, "nginx": digest}
 		in.BuildImage = func(service string) string { return "registry/" + service + ":3f2a9c1" }
@@ -40,6 +41,11 @@ services:
 	} {
 		if got := a.container(t, name).Image; got != want {
 			t.Errorf("%s runs %s, want %s", name, got, want)
+		}
+	}
+	for _, hook := range []string{a.job(t, "hooked-pre-start-0").Spec.Template.Spec.Containers[0].Image, a.pod(t, "hooked").InitContainers[0].Image} {
+		if hook != "nginx@"+digest {
+			t.Errorf("a hook runs %s", hook)
 		}
 	}
 	if got := a.deployment(t, "tagged").Spec.Template.Annotations["catalyst.dev/image-ref"]; got != "registry.example.com:5000/a/web:1.4" {
