@@ -55,12 +55,7 @@ func (t *translation) placeHosts(entrances []entrance) {
 	type place struct{ host, path string }
 	taken := map[place]bool{}
 	byHint := map[string]string{} // the host that a host of a hint has here
-	main := slices.IndexFunc(entrances, func(e entrance) bool { return e.rank == rankDeclared && e.host == t.in.Host })
-	if main > 0 {
-		own := entrances[main]
-		copy(entrances[1:main+1], entrances[:main])
-		entrances[0] = own
-	}
+	t.putMainFirst(entrances)
 	for i := range entrances {
 		if e := &entrances[i]; e.rank == rankDeclared && e.host != "" {
 			taken[place{e.host, e.path}] = true
@@ -94,6 +89,16 @@ func (t *translation) placeHosts(entrances []entrance) {
 		}
 		e.host = host
 		taken[place{host, e.path}] = true
+	}
+}
+
+// putMainFirst moves the entrance that declares the environment's own host to the front.
+func (t *translation) putMainFirst(entrances []entrance) {
+	main := slices.IndexFunc(entrances, func(e entrance) bool { return e.rank == rankDeclared && e.host == t.in.Host })
+	if main > 0 {
+		own := entrances[main]
+		copy(entrances[1:main+1], entrances[:main])
+		entrances[0] = own
 	}
 }
 
