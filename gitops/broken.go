@@ -236,8 +236,7 @@ func (v *View) checkEnvironment(ctx context.Context, key v1alpha1.EnvironmentKey
 	project, err := v.Project(ctx, key.Team, key.Project)
 	switch {
 	case errors.Is(err, ErrNotFound):
-		return fmt.Errorf("there is no project %s/%s (add %s, or delete the folder and %s)",
-			key.Team, key.Project, projectFile(key.Team, key.Project), applicationFile(key))
+		return fmt.Errorf("there is no project %s/%s (add %s, or delete the folder)", key.Team, key.Project, projectFile(key.Team, key.Project))
 	case err != nil:
 		return nil
 	}

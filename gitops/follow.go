@@ -66,11 +66,15 @@ func (l *Loop) noticed(ctx context.Context, seen, now *View) error {
 }
 
 // touched are the environments that a change between two revisions may concern: all of them when the platform changed,
-// a project's when the project did, else those whose own folder did.
+// a project's when the project did, else those whose own folder did. Those that a person deleted are among them.
 func touched(ctx context.Context, seen, now *View) ([]v1alpha1.EnvironmentKey, error) {
 	all, err := now.Keys(ctx, "", "")
 	if err != nil || seen == nil {
 		return all, err
+	}
+	keys, err := orphans(ctx, seen, now)
+	if err != nil {
+		return nil, err
 	}
 	same := func(p string) bool {
 		before, was := seen.snapshot.Tree(p)
@@ -78,9 +82,8 @@ func touched(ctx context.Context, seen, now *View) ([]v1alpha1.EnvironmentKey, e
 		return was == is && before == after
 	}
 	if !same(platformFile) || !same(certificateFile) {
-		return all, nil
+		return append(keys, all...), nil
 	}
-	var keys []v1alpha1.EnvironmentKey
 	for _, key := range all {
 		if !same(EnvironmentDir(key)) || !same(projectFile(key.Team, key.Project)) {
 			keys = append(keys, key)

@@ -208,8 +208,8 @@ func (l *Loop) moveTo(ctx context.Context, env *v1alpha1.Environment, m match, b
 func (l *Loop) Environment(ctx context.Context, key v1alpha1.EnvironmentKey, cause Cause) error {
 	view := l.View()
 	env, err := view.Environment(ctx, key)
-	if errors.Is(err, ErrNotFound) {
-		return nil // deleted meanwhile
+	if errors.Is(err, ErrNotFound) { // deleted meanwhile, perhaps by a person
+		return l.deleteOrphan(ctx, key, cause)
 	}
 	if err != nil {
 		return l.fail(ctx, Outcome{Key: key}, err)

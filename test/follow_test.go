@@ -3,7 +3,10 @@ package test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/gitops"
@@ -11,24 +14,28 @@ import (
 	"catalyst.dev/catalyst/gitops/queue"
 )
 
-// follow looks at the environments repository until that asks for jobs, and returns them.
-func (s *swept) follow() []queue.Job {
-	s.t.Helper()
+// following looks at the environments repository until the test ends; what it returns waits for the jobs that this asks for.
+func (s *swept) following() func() []queue.Job {
 	ctx, cancel := context.WithCancel(s.t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- s.loop.Follow(ctx) }()
-	var jobs []queue.Job
-	eventually(s.t, "the environments repository asks for jobs", func() bool {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		jobs, s.jobs = s.jobs, nil
-		return len(jobs) > 0
+	s.t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			s.t.Error(err)
+		}
 	})
-	cancel()
-	if err := <-ended; err != nil {
-		s.t.Fatal(err)
+	return func() []queue.Job {
+		s.t.Helper()
+		var jobs []queue.Job
+		eventually(s.t, "the environments repository asks for jobs", func() bool {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			jobs, s.jobs = s.jobs, nil
+			return len(jobs) > 0
+		})
+		return jobs
 	}
-	return jobs
 }
 
 // Input that a person broke and mended ends as if it never had been: no failure stays to be shown. A failure of a newer
@@ -53,7 +60,7 @@ func TestMendedInputClearsTheFailure(t *testing.T) {
 	}
 	s.commit(map[string]string{"projects/acme/shop.yaml": project})
 	s.files()
-	jobs := s.follow()
+	jobs := s.following()()
 	if len(jobs) != 1 || jobs[0].Environment != "acme/shop/staging" {
 		t.Fatalf("got the jobs %+v, want one for staging", jobs)
 	}
@@ -63,5 +70,43 @@ func TestMendedInputClearsTheFailure(t *testing.T) {
 	}
 	if got := s.outcomes[key("pr-1")]; got.State != gitops.StateFailed {
 		t.Errorf("the pull request is %+v, want failed", got)
+	}
+}
+
+// A person who deletes an environment's folder deletes the environment: its Application goes as well, and nothing else.
+func TestFolderDeletedByHand(t *testing.T) {
+	f := newForged(t)
+	s := newSwept(t, f, "max: 100")
+	for range 2 {
+		s.deliver(f.Open(t.Context(), sweptRepository, fmt.Sprint(len(s.outcomes)), "Try", forgetest.PullOptions{Labels: []string{"preview"}, Files: settings("1")}))
+	}
+	before := s.files()
+	gone := map[string]string{}
+	for name := range before {
+		if strings.HasPrefix(name, "environments/acme/shop/pr-1/") {
+			gone[name] = ""
+		}
+	}
+	s.commit(map[string]string{"environments/acme/shop/typo/environment.yaml": "{"})
+	asked := s.following()
+	asked() // for the broken one: it has looked
+	s.commit(gone)
+	jobs := asked()
+	if len(jobs) != 1 || jobs[0].Environment != "acme/shop/pr-1" {
+		t.Fatalf("got the jobs %+v, want one for pr-1", jobs)
+	}
+	s.work(jobs...)
+	after := s.files()
+	for name := range after {
+		delete(before, name)
+	}
+	for name := range gone {
+		delete(before, name)
+	}
+	if diff := cmp.Diff([]string{"argocd/acme/shop-pr-1.yaml"}, sorted(before)); diff != "" {
+		t.Errorf("what went with the folder (-want +got):\n%s", diff)
+	}
+	if m := s.message(); !strings.Contains(m, "Catalyst-Environment: acme/shop/pr-1\nCatalyst-Action: delete\n") {
+		t.Errorf("the commit says\n%s", m)
 	}
 }

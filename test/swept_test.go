@@ -120,7 +120,7 @@ func newSwept(t *testing.T, f *forged, previews string) *swept {
 	s.loop, err = gitops.New(gitops.Config{
 		Repository: s.repo, Sources: sources, Forge: f.api, Render: render.Render,
 		RepositoryURL: "https://github.com/acme/environments", Version: "test", MACKey: make([]byte, 32), Logger: slog.New(slog.DiscardHandler),
-		Now: func() time.Time { return s.now }, Record: s.record, Last: s.last,
+		Now: func() time.Time { return s.now }, Record: s.record, Last: s.last, PollInterval: 100 * time.Millisecond,
 		Enqueue: func(_ context.Context, jobs []queue.Job) error {
 			s.mu.Lock()
 			defer s.mu.Unlock()
