@@ -69,12 +69,15 @@ func (l *Loop) noticed(ctx context.Context, seen, now *View) error {
 // a project's when the project did, else those whose own folder did. Those that a person deleted are among them.
 func touched(ctx context.Context, seen, now *View) ([]v1alpha1.EnvironmentKey, error) {
 	all, err := now.Keys(ctx, "", "")
-	if err != nil || seen == nil {
-		return all, err
-	}
-	keys, err := orphans(ctx, seen, now)
 	if err != nil {
 		return nil, err
+	}
+	keys, err := now.orphans(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	if seen == nil {
+		return append(keys, all...), nil
 	}
 	same := func(p string) bool {
 		before, was := seen.snapshot.Tree(p)

@@ -3,25 +3,58 @@ package gitops
 import (
 	"context"
 	"errors"
+	"path"
 
 	"catalyst.dev/catalyst/api/v1alpha1"
 	"catalyst.dev/catalyst/gitops/repository"
+	"catalyst.dev/catalyst/render/manifest"
 )
 
-// orphans are the environments whose folder a person deleted between two views, and whose Application is still there: Argo
-// CD would keep what it deployed for ever.
-func orphans(ctx context.Context, seen, now *View) ([]v1alpha1.EnvironmentKey, error) {
-	before, err := seen.Keys(ctx, "", "")
+// orphans are the environments whose folder a person deleted, and whose Application is still there: Argo CD would keep what
+// it deployed for ever.
+func (v *View) orphans(ctx context.Context, all []v1alpha1.EnvironmentKey) ([]v1alpha1.EnvironmentKey, error) {
+	known := make(map[string]bool, len(all))
+	for _, key := range all {
+		known[applicationFile(key)] = true
+	}
+	teams, err := v.names(ctx, argocdDir, true)
 	if err != nil {
 		return nil, err
 	}
 	var keys []v1alpha1.EnvironmentKey
-	for _, key := range before {
-		if now.orphaned(key) {
-			keys = append(keys, key)
+	for _, team := range teams {
+		files, err := v.names(ctx, path.Join(argocdDir, team), false)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range files {
+			file := path.Join(argocdDir, team, name)
+			if known[file] || file == appProjectFile(team) {
+				continue
+			}
+			if key, ok := v.applicationOf(ctx, file); ok && applicationFile(key) == file && v.orphaned(key) {
+				keys = append(keys, key)
+			}
 		}
 	}
 	return keys, nil
+}
+
+// applicationOf is the environment that an Application was written for; false for what Catalyst did not write.
+func (v *View) applicationOf(ctx context.Context, file string) (v1alpha1.EnvironmentKey, bool) {
+	data, err := v.snapshot.ReadFile(ctx, file)
+	if err != nil {
+		return v1alpha1.EnvironmentKey{}, false
+	}
+	objs, err := manifest.Decode(file, data)
+	if err != nil || len(objs) != 1 || objs[0].GetKind() != "Application" {
+		return v1alpha1.EnvironmentKey{}, false
+	}
+	labels := objs[0].GetLabels()
+	if labels["app.kubernetes.io/managed-by"] != "catalyst" {
+		return v1alpha1.EnvironmentKey{}, false
+	}
+	return v1alpha1.ParseEnvironmentKey(path.Join(labels[v1alpha1.LabelTeam], labels[v1alpha1.LabelProject], labels[v1alpha1.LabelEnvironment]))
 }
 
 // orphaned reports whether an environment's Application stands without the environment's folder.

@@ -87,11 +87,10 @@ func TestFolderDeletedByHand(t *testing.T) {
 			gone[name] = ""
 		}
 	}
-	s.commit(map[string]string{"environments/acme/shop/typo/environment.yaml": "{"})
-	asked := s.following()
-	asked() // for the broken one: it has looked
+	gone["argocd/acme/own.yaml"] = "kind: Application\nmetadata: {name: own}\n" // a person's own stays
 	s.commit(gone)
-	jobs := asked()
+	delete(gone, "argocd/acme/own.yaml")
+	jobs := s.following()()
 	if len(jobs) != 1 || jobs[0].Environment != "acme/shop/pr-1" {
 		t.Fatalf("got the jobs %+v, want one for pr-1", jobs)
 	}
@@ -105,6 +104,9 @@ func TestFolderDeletedByHand(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"argocd/acme/shop-pr-1.yaml"}, sorted(before)); diff != "" {
 		t.Errorf("what went with the folder (-want +got):\n%s", diff)
+	}
+	if _, ok := after["argocd/acme/own.yaml"]; !ok {
+		t.Error("an Application that Catalyst did not write is gone")
 	}
 	if m := s.message(); !strings.Contains(m, "Catalyst-Environment: acme/shop/pr-1\nCatalyst-Action: delete\n") {
 		t.Errorf("the commit says\n%s", m)
