@@ -35,7 +35,7 @@ func copied(text string) copiedPaths {
 	var c copiedPaths
 	workdir, known := "", false
 	for _, line := range instructions(text) {
-		name, rest, _ := strings.Cut(line, " ")
+		name, rest := cutWord(line)
 		switch strings.ToUpper(name) {
 		case "FROM":
 			workdir, known = "", false

@@ -15,6 +15,8 @@ type dockerfile struct {
 	ports []port
 	// image that the stage rests on; empty for scratch.
 	image string
+	// health is the health check of the nearest stage that says one.
+	health *composetypes.HealthCheckConfig
 }
 
 // stage of a Dockerfile.
@@ -22,6 +24,7 @@ type stage struct {
 	name, from string
 	expose     []string
 	env        map[string]string
+	health     *composetypes.HealthCheckConfig
 }
 
 // dockerVariable is $NAME, ${NAME}, ${NAME:-default} or ${NAME:+other}.
@@ -63,28 +66,26 @@ func (t *translation) hasDockerfile(b composetypes.BuildConfig) bool {
 	return b.DockerfileInline != "" || isFile(t.in.Source, dockerfilePath(b))
 }
 
-// instructions are the logical lines of a Dockerfile.
+// instructions are the logical lines of a Dockerfile, with the blanks that stand in them.
 func instructions(text string) []string {
 	var out []string
 	var line strings.Builder
 	end := func() {
-		if fields := strings.Fields(line.String()); len(fields) > 0 {
-			out = append(out, strings.Join(fields, " "))
+		if whole := strings.TrimSpace(line.String()); whole != "" {
+			out = append(out, whole)
 		}
 		line.Reset()
 	}
 	for raw := range strings.Lines(text) {
-		raw = strings.TrimSpace(raw)
-		if raw == "" || strings.HasPrefix(raw, "#") {
+		raw = strings.TrimRight(raw, " \t\r\n")
+		if bare := strings.TrimSpace(raw); bare == "" || strings.HasPrefix(bare, "#") {
 			continue
 		}
-		more := strings.HasSuffix(raw, `\`)
-		line.WriteString(strings.TrimSuffix(raw, `\`))
-		if more {
-			line.WriteByte(' ')
-			continue
+		start, more := strings.CutSuffix(raw, `\`)
+		line.WriteString(start)
+		if !more {
+			end()
 		}
-		end()
 	}
 	end()
 	return out
@@ -105,6 +106,9 @@ func parseDockerfile(text, target string, args composetypes.MappingWithEquals) d
 			d.ports = append(d.ports, exposed(word)...)
 		}
 		d.image = s.from
+		if d.health == nil {
+			d.health = s.health
+		}
 		parent := -1
 		for i := range stages[:at] {
 			if s.from != "" && strings.EqualFold(stages[i].name, s.from) {
@@ -127,7 +131,7 @@ type dockerfileReader struct {
 	stages       []stage
 }
 
-// stagesOf reads the instructions that say ports and what they refer to.
+// stagesOf reads the instructions that say ports, health checks and what they refer to.
 func stagesOf(text string, args composetypes.MappingWithEquals) []stage {
 	r := &dockerfileReader{args: args, global: map[string]string{}}
 	r.vars = r.global
@@ -145,6 +149,11 @@ func stagesOf(text string, args composetypes.MappingWithEquals) []stage {
 			readEnvInstruction(fields[1:], r.vars)
 		case "EXPOSE":
 			r.expose(fields[1:])
+		case "HEALTHCHECK":
+			if len(r.stages) > 0 {
+				_, rest := cutWord(strings.TrimSpace(line))
+				r.stages[len(r.stages)-1].health = readHealth(rest)
+			}
 		}
 	}
 	return r.stages

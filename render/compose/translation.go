@@ -137,10 +137,12 @@ func (t *translation) nameServices() {
 // findPorts finds what each service listens on.
 func (t *translation) findPorts() {
 	t.ports, t.dockerfiles = map[string][]port{}, map[string]dockerfile{}
-	services := t.services()
-	for _, svc := range services {
+	for _, svc := range t.services() {
 		t.dockerfiles[svc.Name] = t.readDockerfile(svc)
+		svc.HealthCheck = mergeHealth(svc.HealthCheck, t.dockerfiles[svc.Name].health)
+		t.project.Services[svc.Name] = svc
 	}
+	services := t.services()
 	named := t.namedPorts()
 	for _, svc := range services {
 		t.ports[svc.Name] = t.portsOf(svc, named[svc.Name])
