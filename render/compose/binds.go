@@ -22,6 +22,7 @@ var (
 		"/etc/resolv.conf": "pods have their own; use dns", "/etc/hostname": "pods have their own; use hostname",
 		"/etc/ssl/certs": "the image's own certificates are used", "/etc/ssl/certs/ca-certificates.crt": "the image's own certificates are used",
 		"/etc/passwd": "the image's own users are used", "/etc/group": "the image's own groups are used",
+		"/dev/random": "pods have their own", "/dev/urandom": "pods have their own", "/dev/null": "pods have their own", "/dev/zero": "pods have their own",
 	}
 	// sockets are those of container engines, wherever they lie.
 	sockets = []string{"docker.sock", "docker_engine", "podman.sock", "containerd.sock", "crio.sock"}
@@ -29,6 +30,8 @@ var (
 	configPaths = []string{"/etc/", "/usr/local/etc/", "/docker-entrypoint"}
 	// fileNames are those of files, not of folders that Docker would make.
 	fileNames = regexp.MustCompile(`(?i)^\.env|\.(env|conf|cfg|cnf|ini|ya?ml|json|toml|xml|properties|pem|crt|cer|key|pub|txt|sql|sh|db|sqlite3?|log|js|ts|py|php|rb|html)$`)
+	// homeFiles are those of people's homes, which a folder in their place would break.
+	homeFiles = regexp.MustCompile(`(?i)/\.[a-z_]*(?:rc|gitconfig|history|profile|aliases|pgpass)$|/\.(?:kube|ssh|aws)/config$|/(?:id_[a-z0-9]+|known_hosts)$`)
 	// builtFolders are made by package managers and builds: where the repository has none, the image has.
 	builtFolders = []string{"node_modules", "bower_components", "vendor", ".venv", "venv", "dist", "build", "target", ".next", "__pycache__"}
 )
@@ -46,6 +49,8 @@ func (t *translation) planBind(svc composetypes.ServiceConfig, p *plannedMount) 
 	case source == "/dev/shm":
 		p.kind = mountMemory
 		t.note(svc.Name, p.key, manifest.Approximated, "memory of the pod's own takes the place of the host's")
+	case strings.HasPrefix(source, "~") && (homeFiles.MatchString(source) || fileNames.MatchString(path.Base(source))):
+		t.note(svc.Name, p.key, manifest.Ignored, fmt.Sprintf("%s is a file of somebody's home: the container has none", p.Source))
 	case strings.HasPrefix(source, "~"):
 		p.kind, p.claim = mountClaim, t.boundClaim(source, path.Base(source))
 		t.note(svc.Name, p.key, manifest.Approximated, fmt.Sprintf("%s is a folder of somebody's home: an empty volume takes its place", p.Source))

@@ -30,6 +30,9 @@ func TestEntrances(t *testing.T) {
 		{"kafka", "broker: {image: confluentinc/cp-kafka, ports: ['9092:9092', '9101:9101']}\n  registry: {image: confluentinc/cp-schema-registry, ports: ['8081:8081']}\n" +
 			"  ui: {image: provectuslabs/kafka-ui, ports: ['8080:8080']}", map[string]string{"/": "ui:8080", "registry./": "registry:8081"}},
 		{"bus of a grid", "hub: {image: selenium/hub, ports: ['4442:4442', '4443:4443', '4444:4444']}", map[string]string{"/": "hub:4444"}},
+		{"n8n", "n8n: {image: n8nio/n8n, ports: ['5678:5678']}", map[string]string{"/": "n8n:5678"}},
+		{"mail catcher", "mail: {image: maildev/maildev, ports: ['1080:1080', '1025:1025']}", map[string]string{"/": "mail:1080"}},
+		{"debugger beside the application", "web: {image: x, ports: ['5678:5678', '8000:8000']}", map[string]string{"/": "web:8000"}},
 		{"HTTP/3", "web: {image: x, ports: ['443:443', '443:443/udp', '80:80']}", map[string]string{"/": "web:80"}},
 		{"log collector", "web: {image: x, ports: ['5000:5000', '5000:5000/udp']}", map[string]string{}},
 		{"debug port", "web: {image: x, ports: ['9229:9229', '4000:4000']}", map[string]string{"/": "web:4000"}},
