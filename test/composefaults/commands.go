@@ -127,12 +127,18 @@ const unseen = "\x00"
 // same compares what is run, but for hosts that had to be rewritten and values that are sealed.
 func (c *checker) same(got, want []string) bool {
 	return slices.EqualFunc(got, want, func(got, want string) bool {
-		if got == want || got == c.translated(want) {
+		if got == want || got == c.translated(want) || c.isHost(want) && strings.EqualFold(got, want) {
 			return true
 		}
 		pattern := strings.ReplaceAll(regexp.QuoteMeta(got), unseen, "(?s:.*)")
 		return strings.Contains(got, unseen) && (matches(pattern, want) || matches(pattern, c.translated(want)))
 	})
+}
+
+// isHost reports whether a text is a host of the application: DNS knows no case.
+func (c *checker) isHost(text string) bool {
+	_, ok := c.service(text)
+	return ok
 }
 
 func matches(pattern, text string) bool {

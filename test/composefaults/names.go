@@ -146,6 +146,11 @@ func (c *checker) service(host string) (corev1.Service, bool) {
 			return c.objects.services[name], true
 		}
 	}
+	for _, name := range c.project.ServiceNames() {
+		if c.project.Services[name].ContainerName == host && name != host {
+			return c.service(name)
+		}
+	}
 	return corev1.Service{}, false
 }
 

@@ -4,16 +4,38 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/compose-spec/compose-go/v2/cli"
+	"github.com/compose-spec/compose-go/v2/dotenv"
 	composetypes "github.com/compose-spec/compose-go/v2/types"
 )
 
+// registerRaw teaches the library env_file's format raw, as `docker compose` does: lines of NAME=value, read as they stand.
+var registerRaw = sync.OnceFunc(func() {
+	dotenv.RegisterFormat("raw", func(r io.Reader, _ string, values map[string]string, lookup func(string) (string, bool)) error {
+		text, err := io.ReadAll(r)
+		for line := range strings.Lines(string(text)) {
+			line = strings.TrimRight(line, "\r\n")
+			name, value, assigned := strings.Cut(line, "=")
+			if !assigned {
+				value, assigned = lookup(name)
+			}
+			if assigned && !strings.HasPrefix(line, "#") {
+				values[name] = value
+			}
+		}
+		return err
+	})
+})
+
 // load reads the application as `docker compose` does, but for the process environment.
 func load(ctx context.Context, app Application) (*composetypes.Project, error) {
+	registerRaw()
 	var variables []string
 	for name, value := range app.Variables {
 		variables = append(variables, name+"="+value)
