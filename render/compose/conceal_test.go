@@ -262,6 +262,25 @@ func TestSecretsInsideOtherVariablesAreMoved(t *testing.T) {
 	}
 }
 
+// Passwords have dollars, and scripts put letters before them.
+func TestSecretsWithinWordsAreMoved(t *testing.T) {
+	for name, text := range map[string]string{
+		"setup": `setup: {image: x, command: "bash -c 'if [ x${P} == x ]; then exit 1; fi'", environment: {PASSWORD: "${P}"}}`,
+		"ADO":   `app: {image: x, environment: {ConnectionStrings__Default: "Server=db;User Id=sa;Password=${P};Encrypt=True"}}`,
+		"shell": `db: {image: x, environment: {SA_PASSWORD: "${P}"}, entrypoint: [bash, -c, "sqlcmd -U sa -P '${P}' -i /init.sql"]}`,
+		"proxy": `lb: {image: haproxy, configs: [c]}` + "\nconfigs: {c: {content: 'stats auth admin:${P}'}}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, password := range []string{"elasticpw1", "Str0ng!Passw0rd$$x"} {
+				a := renderApp(t, map[string]string{"compose.yaml": "services:\n  " + text + "\n", ".env": "P='" + strings.ReplaceAll(password, "$$", "$") + "'\n"}, nil)
+				if strings.Contains(a.texts(t), strings.ReplaceAll(password, "$$", "$")) {
+					t.Errorf("the password is in a manifest:\n%s", a.texts(t))
+				}
+			}
+		})
+	}
+}
+
 // Values that are settings themselves, tokens of a known form and the commands that take a secret as a word.
 func TestSecretsOfUnusualPlacesAreMoved(t *testing.T) {
 	const secret = "s3cret-77aa"

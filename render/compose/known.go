@@ -26,7 +26,7 @@ func newKnownSecrets(secret map[string]bool, public []string) knownSecrets {
 	slices.SortStableFunc(values, func(a, b string) int { return len(b) - len(a) }) // the longest wins
 	var pairs []string
 	for _, value := range values {
-		if len(value) < leastKnown || isNumber(value) || isPlaceholder(value) || slices.Contains(public, value) {
+		if len(value) < leastKnown || isNumber(value) || isReference(value) || slices.Contains(public, value) {
 			continue
 		}
 		if isOrdinaryWord(value) && strings.Contains(said, value) {
@@ -60,12 +60,23 @@ func (k knownSecrets) spans(text string) []span {
 			continue
 		}
 		s := span{at, at + len(value)}
-		if (s.start == 0 || !isWord(text[s.start-1])) && (s.end == len(text) || !isWord(text[s.end])) {
+		if isStrong(value) || opensWord(text[:s.start]) && (s.end == len(text) || !isWord(text[s.end])) {
 			found = append(found, s)
 		}
 		at = s.end + len(rest)
 	}
 	return found
+}
+
+// isStrong reports whether a value is long and mixed enough to stand nowhere by chance.
+func isStrong(value string) bool {
+	return len(value) >= 8 && strings.ContainsAny(value, "0123456789") && strings.IndexFunc(value, func(r rune) bool { return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' }) >= 0
+}
+
+// opensWord reports whether a word begins after a text, which [ x$PASSWORD = x ] begins with a letter.
+func opensWord(text string) bool {
+	n := len(text)
+	return n == 0 || !isWord(text[n-1]) || text[n-1] == 'x' && (n == 1 || text[n-2] == ' ' || text[n-2] == '"')
 }
 
 func (k knownSecrets) in(text string) bool { return len(k.spans(text)) > 0 }

@@ -45,6 +45,8 @@ var secretPatterns = []struct {
 	{regexp.MustCompile(wordStart + `mc[\s\x00]+(?:alias[\s\x00]+set|config[\s\x00]+host[\s\x00]+add)(?:[\s\x00]+[^\s\x00;&|]+){3}[\s\x00]+` + value), false},
 	{regexp.MustCompile(wordStart + `rabbitmqctl` + arguments + `(?:add_user|change_password)[\s\x00]+[^\s\x00;&|]+[\s\x00]+` + value), false},
 	{regexp.MustCompile(wordStart + `htpasswd[\s\x00]+-[A-Za-z]*b[A-Za-z]*(?:[\s\x00]+[^\s\x00;&|]+){1,2}?[\s\x00]+` + value + `[\s\x00]*(?:$|[;&|>"'])`), false},
+	// stats auth user:secret of HAProxy
+	{regexp.MustCompile(`stats\s+auth\s+[^\s:]+:(\S+)`), false},
 	// curl -u user:secret, --auth user:secret
 	{regexp.MustCompile(`(?i)(?:^|[\s\x00"'])--(?:basic-?|http-?)?auth(?:=|[\s\x00]+)["']?[^\s:\x00"'/]+:([^\s\x00"'/]+)`), false},
 	{regexp.MustCompile(wordStart + `curl` + arguments + `(?:-u|--user)[=\s\x00]*["']?[^\s:\x00"']+:([^\s\x00"']+)`), false},
@@ -80,16 +82,22 @@ func valueSpans(value string) []span {
 	if strings.ContainsAny(value, "\n{") {
 		return fileSpans(value)
 	}
-	return secretSpans(value)
+	return patternSpans(value, isReference)
 }
 
 func isSecretName(name string) bool {
 	return secretName.MatchString(strings.NewReplacer("-", "_", ".", "_").Replace(name))
 }
 
-// isPlaceholder tells what stands where a secret is put in later, and what no secret is.
-func isPlaceholder(s string) bool {
-	return len(s) < 2 || strings.ContainsAny(s, "$`") || strings.HasPrefix(s, "{{") || strings.HasPrefix(s, "<") || strings.HasPrefix(s, "%") ||
+// isPlaceholder tells what stands where a shell puts a secret in later, and what no secret is.
+func isPlaceholder(s string) bool { return strings.ContainsAny(s, "$`") || isReference(s) }
+
+// shellReference is what refers to a variable; a dollar inside a value that no shell reads is one of its characters.
+var shellReference = regexp.MustCompile("^\\$|\\$[{(]|`")
+
+// isReference is isPlaceholder for what is no command.
+func isReference(s string) bool {
+	return len(s) < 2 || shellReference.MatchString(s) || strings.HasPrefix(s, "{{") || strings.HasPrefix(s, "<") || strings.HasPrefix(s, "%") ||
 		strings.HasPrefix(s, "/") || isFlag(s) || strings.ContainsAny(s, secretStart+secretEnd)
 }
 
@@ -111,7 +119,9 @@ func mayHoldSecret(text string) bool {
 }
 
 // secretSpans finds the secrets in a command line or a connection string, in order and apart.
-func secretSpans(text string) []span {
+func secretSpans(text string) []span { return patternSpans(text, isPlaceholder) }
+
+func patternSpans(text string, isNone func(string) bool) []span {
 	if !mayHoldSecret(text) {
 		return nil
 	}
@@ -122,7 +132,7 @@ func secretSpans(text string) []span {
 			for m[last] < 0 {
 				last -= 2
 			}
-			if p.named && !isSecretName(text[m[2]:m[3]]) || isPlaceholder(text[m[last]:m[last+1]]) {
+			if p.named && !isSecretName(text[m[2]:m[3]]) || isNone(text[m[last]:m[last+1]]) {
 				continue
 			}
 			found = append(found, span{m[last], m[last+1]})
@@ -187,9 +197,9 @@ func lineSpans(line string) []span {
 	if !mayHoldSecret(line) {
 		return nil
 	}
-	spans := secretSpans(line)
+	spans := patternSpans(line, isReference)
 	for _, m := range secretLine.FindAllStringSubmatchIndex(line, -1) {
-		if value := line[m[4]:m[5]]; isSecretName(line[m[2]:m[3]]) && !isPlaceholder(value) && !isNumber(value) {
+		if value := line[m[4]:m[5]]; isSecretName(line[m[2]:m[3]]) && !isReference(value) && !isNumber(value) {
 			spans = append(spans, span{m[4], m[5]})
 		}
 	}
