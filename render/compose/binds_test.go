@@ -197,8 +197,8 @@ func TestFilesOfSomebodysHomeAreLeftOut(t *testing.T) {
 	for source, folder := range map[string]bool{"~/.gitconfig": false, "~/.npmrc": false, "~/.kube/config": false, "~/.ssh/id_rsa": false, "~/.docker/config.json": false,
 		"~/.ssh": true, "~/.aws": true, "$HOME/.m2": true, "$HOME/.pgpass": false, "~/.config": true} {
 		t.Run(source, func(t *testing.T) {
-			app := renderApplication(t, map[string]string{"compose.yaml": "services: {web: {image: example/web, volumes: ['" + source + ":/mounted']}}\n"}, nil)
-			if got := len(app.pod(t, "web").Containers[0].VolumeMounts) == 1; got != folder || !app.reports("web", "somebody's home") {
+			app := renderApp(t, map[string]string{"compose.yaml": "services: {web: {image: example/web, volumes: ['" + source + ":/mounted']}}\n"}, nil)
+			if got := len(app.pod(t, "web").Containers[0].VolumeMounts) == 1; got != folder || !app.reported("web", "", "somebody's home") {
 				t.Errorf("mounted: %t, want %t; the report is %v", got, folder, app.report.Findings)
 			}
 		})
@@ -206,8 +206,8 @@ func TestFilesOfSomebodysHomeAreLeftOut(t *testing.T) {
 }
 
 func TestDevicesThatContainersHaveAreLeftOut(t *testing.T) {
-	app := renderApplication(t, map[string]string{"compose.yaml": "services: {web: {image: metabase/metabase, volumes: ['/dev/urandom:/dev/random:ro']}}\n"}, nil)
-	if mounts := app.pod(t, "web").Containers[0].VolumeMounts; len(mounts) > 0 || !app.reports("web", "pods have their own") {
+	app := renderApp(t, map[string]string{"compose.yaml": "services: {web: {image: metabase/metabase, volumes: ['/dev/urandom:/dev/random:ro']}}\n"}, nil)
+	if mounts := app.pod(t, "web").Containers[0].VolumeMounts; len(mounts) > 0 || !app.reported("web", "", "pods have their own") {
 		t.Errorf("mounts are %v, the report %v", mounts, app.report.Findings)
 	}
 }

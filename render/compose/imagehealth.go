@@ -64,6 +64,20 @@ func setHealthFlag(h *composetypes.HealthCheckConfig, flag string) bool {
 	return true
 }
 
+// hasImagesHealth reports whether a service is what its image's health check is for. A worker that runs another command of
+// the image would never be ready, which Docker does not mind, and Argo CD would wait for it.
+func (t *translation) hasImagesHealth(svc composetypes.ServiceConfig) bool {
+	if svc.HealthCheck != nil || len(svc.Command)+len(svc.Entrypoint) == 0 || len(svc.Ports)+len(svc.Expose) > 0 {
+		return true
+	}
+	for _, other := range t.services() {
+		if other.DependsOn[svc.Name].Condition == composetypes.ServiceConditionHealthy {
+			return true
+		}
+	}
+	return false
+}
+
 // mergeHealth is the health check of a container: the file's, with what it leaves out from the image.
 func mergeHealth(own, image *composetypes.HealthCheckConfig) *composetypes.HealthCheckConfig {
 	if image == nil || own != nil && own.Disable {

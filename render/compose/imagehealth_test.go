@@ -25,16 +25,18 @@ func TestHealthChecksOfDockerfiles(t *testing.T) {
 		{"the file's own", "FROM node\nHEALTHCHECK --interval=5s CMD one\n", "build: ., healthcheck: {test: two, retries: 9}", []string{"/bin/sh", "-c", "two"}, 5, 9},
 		{"timed by the file", "FROM node\nHEALTHCHECK --interval=5s CMD one\n", "build: ., healthcheck: {interval: 7s}", []string{"/bin/sh", "-c", "one"}, 7, 3},
 		{"switched off", "FROM node\nHEALTHCHECK CMD one\n", "build: ., healthcheck: {disable: true}", nil, 0, 0},
+		{"a worker of the image", "FROM node\nHEALTHCHECK CMD one\n", "build: ., command: [worker]", nil, 0, 0},
+		{"another command that serves", "FROM node\nHEALTHCHECK CMD one\n", "build: ., command: [serve], ports: [80]", []string{"/bin/sh", "-c", "one"}, 30, 3},
 		{"wrong", "FROM node\nHEALTHCHECK --interval=soon CMD one\n", "build: .", nil, 0, 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			a := translate(t, "services: {web: {"+tt.service+"}}\n", map[string]string{"Dockerfile": tt.dockerfile}, nil)
 			probe := a.container(t, "web").ReadinessProbe
+			if (probe != nil) != (tt.want != nil) {
+				t.Fatalf("the probe is %v", probe)
+			}
 			if probe == nil {
-				if tt.want != nil {
-					t.Fatal("there is no probe")
-				}
 				return
 			}
 			if diff := cmp.Diff(tt.want, probe.Exec.Command); diff != "" {

@@ -3,6 +3,8 @@ package compose
 import (
 	"encoding/json"
 	"fmt"
+	"path"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,6 +42,9 @@ func (t *translation) runsToItsEnd(svc composetypes.ServiceConfig) bool {
 		return true
 	}
 	restart := restartOf(svc)
+	if restart == "" && endsAtOnce(svc) {
+		return len(svc.Ports) == 0
+	}
 	if restart != "no" && !strings.HasPrefix(restart, "on-failure") {
 		return false
 	}
@@ -48,6 +53,18 @@ func (t *translation) runsToItsEnd(svc composetypes.ServiceConfig) bool {
 		return false
 	}
 	return true
+}
+
+// endsAtOnce reports whether a service only says something, or is there for its volumes.
+func endsAtOnce(svc composetypes.ServiceConfig) bool {
+	words := slices.Concat(svc.Entrypoint, svc.Command)
+	if len(words) == 0 {
+		return svc.Image == "hello-world"
+	}
+	if len(words) == 3 && slices.Contains([]string{"sh", "bash", "ash"}, path.Base(words[0])) && words[1] == "-c" && !strings.ContainsAny(words[2], ";&|\n") {
+		words = strings.Fields(words[2])
+	}
+	return len(words) > 0 && slices.Contains([]string{"true", "echo", "printf"}, path.Base(words[0]))
 }
 
 // isServer reports whether something can talk to a service: it names ports or a health check, or runs its image as it is

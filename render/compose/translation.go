@@ -139,8 +139,10 @@ func (t *translation) findPorts() {
 	t.ports, t.dockerfiles = map[string][]port{}, map[string]dockerfile{}
 	for _, svc := range t.services() {
 		t.dockerfiles[svc.Name] = t.readDockerfile(svc)
-		svc.HealthCheck = mergeHealth(svc.HealthCheck, t.dockerfiles[svc.Name].health)
-		t.project.Services[svc.Name] = svc
+		if t.hasImagesHealth(svc) {
+			svc.HealthCheck = mergeHealth(svc.HealthCheck, t.dockerfiles[svc.Name].health)
+			t.project.Services[svc.Name] = svc
+		}
 	}
 	services := t.services()
 	named := t.namedPorts()

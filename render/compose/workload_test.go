@@ -291,3 +291,25 @@ func TestSecretInACommand(t *testing.T) {
 		t.Errorf("args %s, env %v", got, c.Env)
 	}
 }
+
+// What ends at once, such as the containers that are there for their volumes, would be restarted for ever.
+func TestServicesThatEndAtOnceAreJobs(t *testing.T) {
+	for service, once := range map[string]bool{
+		"image: busybox, command: 'true'":                        true,
+		"image: busybox, command: /bin/true":                     true,
+		"image: alpine, command: echo hello":                     true,
+		"image: alpine, command: [sh, -c, 'echo done']":          true,
+		"image: hello-world":                                     true,
+		"image: alpine, command: 'true', restart: always":        false,
+		"image: alpine, command: [sh, -c, 'echo x; serve']":      false,
+		"image: alpine, command: echo hello, ports: ['80:80']":   false,
+		"image: alpine, entrypoint: [serve], command: [echo, x]": false,
+	} {
+		t.Run(service, func(t *testing.T) {
+			a := translate(t, "services: {data: {"+service+"}}\n", nil, nil)
+			if got := a.deployments["data"] == nil; got != once {
+				t.Errorf("a job: %t, want %t", got, once)
+			}
+		})
+	}
+}

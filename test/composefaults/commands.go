@@ -83,7 +83,7 @@ func (c *checker) timing(svc composetypes.ServiceConfig, probe *corev1.Probe) {
 	}
 	for name, pair := range map[string][2]int32{"interval": {probe.PeriodSeconds, seconds(check.Interval)},
 		"timeout": {probe.TimeoutSeconds, seconds(check.Timeout)}, "retries": {probe.FailureThreshold, retries}} {
-		if pair[0] != pair[1] {
+		if pair[0] != pair[1] && svc.Build == nil { // a Dockerfile may say others
 			c.fault(Probe, svc.Name, "%s is %d, want %d", name, pair[0], pair[1])
 		}
 	}
