@@ -34,6 +34,9 @@ func (t *translation) image(svc composetypes.ServiceConfig) string {
 	if svc.Image == "" && svc.Provider == nil { // a provider is refused by its own key
 		t.refuseKey(svc.Name, "build", "there is no registry that the image is pushed to", "set spec.registry in catalyst.yaml, or name the image in the template's images")
 	}
+	if strings.ContainsFunc(svc.Image, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
+		t.refuseKey(svc.Name, "image", fmt.Sprintf("%q is not an image", svc.Image), `write it as "nginx:1.29"`)
+	}
 	return svc.Image
 }
 

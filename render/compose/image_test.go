@@ -75,3 +75,10 @@ func TestPullPolicy(t *testing.T) {
 		}
 	}
 }
+
+func TestImagesThatAreNoneAreRefused(t *testing.T) {
+	for _, image := range []string{`"a\0b"`, `"nginx 1.29"`, `"nginx\n"`} {
+		_, err := tryApp(t, map[string]string{"compose.yaml": "services: {web: {image: " + image + "}}\n"}, nil)
+		wantProblem(t, err, "services.web.image")
+	}
+}
