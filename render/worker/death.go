@@ -40,7 +40,10 @@ func classify(stderr, state string, l limits) error {
 	switch {
 	case has("stack exceeds") || has("stack overflow") || elided.MatchString(stderr):
 		return stackProblem()
-	case has("out of memory") || has("cannot allocate") || has("failed to reserve") || has("failed to create new OS thread"):
+	case has("SIGSEGV") && has("goroutine 0 ") && has("/runtime/mgc"):
+		// The collector itself follows a nil pointer where it is given no memory for its own lists (Go 1.26).
+		return memoryProblem(l)
+	case has("out of memory") || has("cannot allocate") || has("failed to reserve") || has("failed to create new OS thread") || has("pthread_create failed"):
 		return memoryProblem(l)
 	}
 	if _, after, found := strings.Cut(stderr, "panic: "); found {
