@@ -83,8 +83,8 @@ func (t *translation) level(owner string) int {
 	l := 0
 	for _, d := range t.depends[owner] {
 		after := t.level(t.owners[d.on]) + 1
-		if t.oneShot[d.on] && d.Condition != composetypes.ServiceConditionCompletedSuccessfully {
-			after-- // only who waits for a job's end may be held up by it
+		if t.oneShot[d.on] && d.Condition != composetypes.ServiceConditionCompletedSuccessfully && !endsAtOnce(t.project.Services[d.on]) {
+			after-- // only who waits for a job's end may be held up by it: the job may need who does not
 		}
 		l = max(l, after)
 	}

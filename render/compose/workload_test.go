@@ -313,3 +313,11 @@ func TestServicesThatEndAtOnceAreJobs(t *testing.T) {
 		})
 	}
 }
+
+func TestDependentsComeAfterWhatEndsAtOnce(t *testing.T) {
+	a := translate(t, "services:\n  data: {image: busybox, command: 'true', volumes: [/d]}\n  web: {image: x, volumes_from: [data]}\n", nil, nil)
+	const wave = "argocd.argoproj.io/sync-wave"
+	if job, web := a.job(t, "data").Annotations[wave], a.deployment(t, "web").Annotations[wave]; job != "0" || web != "1" {
+		t.Errorf("waves %s and %s, want 0 and 1", job, web)
+	}
+}

@@ -26,6 +26,7 @@ func (c *checker) order(svc composetypes.ServiceConfig, at place) {
 			c.fault(Order, svc.Name, "%s must complete first but is in wave %d, not before %d", name, other.workload.wave, at.workload.wave)
 		case !completed && other.workload.wave > at.workload.wave:
 			c.fault(Order, svc.Name, "%s is in the later wave %d", name, other.workload.wave)
+		case !completed && other.workload.kind == "Job" && other.workload.wave < at.workload.wave: // it has even ended
 		case !completed && !c.waits(at, dependency.Name):
 			c.fault(Order, svc.Name, "no init container waits for %s (%s)", name, condition)
 		}
