@@ -50,7 +50,7 @@ func TestCorpusHasNoFaults(t *testing.T) {
 			if r := (command{args: append(args, "-o", out, "--report", report, "--certificate", certificate)}).run(t.Context(), t); r.code != 0 {
 				t.Fatalf("exit %d: %s", r.code, r.stderr)
 			}
-			faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Rendered: out, Report: report, Key: key})
+			faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Variables: app.Variables(), Rendered: out, Report: report, Key: key})
 			if err != nil {
 				t.Fatal(err)
 			}

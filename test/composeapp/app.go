@@ -108,6 +108,14 @@ func (a App) PrivilegedRenderArgs(t testing.TB) []string {
 	return append(a.RenderArgs(t), "-f", write(t, t.TempDir(), "catalyst.yaml", fmt.Sprintf(platform, a.projectName())))
 }
 
+// Variables are those that the program provides to the application, of which Docker knows nothing.
+func (a App) Variables() map[string]string {
+	namespace := "corpus-" + a.projectName() + "-pr-1"
+	host := namespace + ".catalyst.localhost"
+	return map[string]string{"CATALYST_URL": "http://" + host, "CATALYST_HOST": host, "CATALYST_NAMESPACE": namespace,
+		"CATALYST_TEAM": "corpus", "CATALYST_PROJECT": a.projectName(), "CATALYST_ENVIRONMENT": "pr-1"}
+}
+
 // Certificate writes a certificate to seal with, and returns its file and the key that opens what was sealed.
 func Certificate(t testing.TB) (string, *rsa.PrivateKey) {
 	t.Helper()

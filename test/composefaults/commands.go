@@ -83,7 +83,8 @@ func (c *checker) timing(svc composetypes.ServiceConfig, probe *corev1.Probe) {
 	}
 	for name, pair := range map[string][2]int32{"interval": {probe.PeriodSeconds, seconds(check.Interval)},
 		"timeout": {probe.TimeoutSeconds, seconds(check.Timeout)}, "retries": {probe.FailureThreshold, retries}} {
-		if pair[0] != pair[1] && svc.Build == nil { // a Dockerfile may say others
+		said := map[string]bool{"interval": check.Interval != nil, "timeout": check.Timeout != nil, "retries": check.Retries != nil}[name]
+		if pair[0] != pair[1] && (said || svc.Build == nil) { // a Dockerfile may say what the Compose file does not
 			c.fault(Probe, svc.Name, "%s is %d, want %d", name, pair[0], pair[1])
 		}
 	}
@@ -250,7 +251,7 @@ func (c *checker) environment(svc composetypes.ServiceConfig, at place) {
 			if !c.told(svc.Name, "environment", "env_file") {
 				c.fault(Environment, svc.Name, "%s is not set", name)
 			}
-		case ok && !c.same([]string{values[name]}, []string{*want}) && !strings.Contains(*want, "CATALYST"):
+		case ok && !c.same([]string{values[name]}, []string{*want}):
 			c.fault(Environment, svc.Name, "%s is %q, want %q", name, values[name], *want)
 		}
 	}

@@ -70,7 +70,7 @@ func (c *collection) check(t *testing.T, server *stack.APIServer, app composeapp
 		c.row(app.Name, "refused", strings.TrimPrefix(err.Error(), "exit status 1: catalyst: "))
 		return
 	}
-	faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Rendered: out, Report: report, Key: c.key})
+	faults, err := composefaults.Check(t.Context(), composefaults.Application{Dir: app.Dir, File: app.File, Variables: app.Variables(), Rendered: out, Report: report, Key: c.key})
 	var details []string
 	if err != nil {
 		details = append(details, "not checked: "+err.Error())
